@@ -1,0 +1,351 @@
+/* What a process costs: spawn + run + exit of a one-page core module, through the whole of mote (node,
+ * pid, grant, mailbox, scheduler, instance, reclaim), and by the bare engine, which does the same through
+ * engine.h alone. bench/run.py drives it; docs/benchmarks.md says what the figures mean.
+ *
+ *     bench-spawn [SPAWNS]      reads rounds from its input, one a line: "mote 2" or "bare 1", the number
+ *                               of workers or threads; answers each with a line: "CPU_NS WALL_NS SPAWNS"
+ *
+ * Both sides run in this one program, in turns, on engines of the same settings, so that whatever else
+ * the machine does meets both. On each worker one process begins where the one before it has ended: no
+ * traffic between threads that a server, which spawns where a request was read, would not have. */
+#include "base/log.h"
+#include "base/number.h"
+#include "core/node.h"
+#include "guest/guest.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* (module (memory (export "memory") 1)
+ *         (func (export "run") (i32.store (i32.const 64) (i32.const 1)))) */
+static const unsigned char one_page_wasm[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01, 0x60, 0x00, 0x00,
+    0x03, 0x02, 0x01, 0x00, 0x05, 0x03, 0x01, 0x00, 0x01, 0x07, 0x10, 0x02, 0x06, 0x6d,
+    0x65, 0x6d, 0x6f, 0x72, 0x79, 0x02, 0x00, 0x03, 0x72, 0x75, 0x6e, 0x00, 0x00, 0x0a,
+    0x0c, 0x01, 0x0a, 0x00, 0x41, 0xc0, 0x00, 0x41, 0x01, 0x36, 0x02, 0x00, 0x0b,
+};
+
+enum {
+    LANES_MAX = 2,
+    SPAWNS_DEFAULT = 200000,
+    PROCESSES_MAX = 4096,
+    MEMORY_MAX_BYTES = 64 << 20,
+};
+
+/* What a request gets when the manifest says nothing. */
+static const struct grant grant = {
+    .name = "sandboxed",
+    .memory_max_bytes = MEMORY_MAX_BYTES,
+    .cpu_max_ns = UINT64_C(10000000000),
+    .mailbox = {.messages = 10000, .bytes = 16 << 20},
+    .log_lines_per_s = 100,
+};
+static const uint64_t deadline_ns = UINT64_C(30000000000);
+
+/* Spawns one after the other on one worker, or on one thread of the bare engine. */
+struct lane {
+    _Alignas(64) struct stage *stage;
+    unsigned index;
+    uint64_t left;
+    sem_t done; /* mote: posted when the last process has exited */
+    bool failed;
+};
+
+/* A node of so many workers with the component registered, and the same module loaded once more into
+ * its engines for the bare rounds. Both live at once; which one works is a matter of the round. */
+struct stage {
+    unsigned workers;
+    struct pool *pool;
+    struct component *component;
+    struct node *node;
+    bool started;
+    uint32_t entry;
+    struct engine_image *images[LANES_MAX];
+    uint32_t bare_entry;
+    struct lane lanes[LANES_MAX];
+};
+
+static void fail(const char *what, const struct err *err)
+{
+    fprintf(stderr, "bench-spawn: %s: %s\n", what, err->text);
+}
+
+/* ---- rounds of mote ---- */
+
+static void lane_spawn(struct lane *lane);
+
+static void process_exited(struct guest *guest, void *context, const struct exit *exit)
+{
+    (void)guest;
+    struct lane *lane = context;
+    if (exit->exit_class != EXIT_NORMAL) {
+        fprintf(stderr, "bench-spawn: %s: %s\n", exit_class_name(exit->exit_class), exit->reason);
+        lane->failed = true;
+    }
+    lane->left--;
+    if (lane->left == 0 || lane->failed) {
+        sem_post(&lane->done);
+    } else {
+        lane_spawn(lane);
+    }
+}
+
+static const struct guest_role role = {.kind = "bench", .exited = process_exited};
+
+static void lane_spawn(struct lane *lane)
+{
+    struct stage *stage = lane->stage;
+    struct err err = {0};
+    struct guest_options options = {
+        .entry = stage->entry, .role = &role, .context = lane, .deadline_ns = deadline_ns};
+    if (!guest_spawn(stage->node, stage->component, &options, worker_current(), NULL, &err)) {
+        fail("spawn", &err);
+        lane->failed = true;
+        sem_post(&lane->done);
+    }
+}
+
+static void lane_begin(struct loop *loop, void *argument)
+{
+    (void)loop;
+    lane_spawn(argument);
+}
+
+static void mote_round(struct stage *stage)
+{
+    guest_start();
+    for (unsigned i = 0; i < stage->workers; i++) {
+        loop_call(node_loop(stage->node, i), lane_begin, &stage->lanes[i]);
+    }
+    for (unsigned i = 0; i < stage->workers; i++) {
+        while (sem_wait(&stage->lanes[i].done) != 0) {
+            /* Interrupted. */
+        }
+    }
+}
+
+/* ---- rounds of the bare engine ---- */
+
+static enum engine_tick_result bare_tick(void *process)
+{
+    (void)process;
+    return ENGINE_TICK_CONTINUE;
+}
+
+static void bare_nothing(void *process)
+{
+    (void)process;
+}
+
+static const struct engine_process_functions bare_functions = {
+    .tick = bare_tick, .retain = bare_nothing, .wake = bare_nothing, .release = bare_nothing};
+
+static void *bare_main(void *argument)
+{
+    struct lane *lane = argument;
+    struct stage *stage = lane->stage;
+    struct engine_spawn_options options = {
+        .process = lane, .entry = stage->bare_entry, .memory_max_bytes = MEMORY_MAX_BYTES};
+    struct engine_exit exit;
+    for (; lane->left > 0 && !lane->failed; lane->left--) {
+        struct engine_fiber *fiber = engine_fiber_create(stage->images[lane->index], &options);
+        exit.backtrace = NULL;
+        lane->failed = fiber == NULL || !engine_fiber_poll(fiber, &exit) ||
+                       exit.kind != ENGINE_EXIT_RETURNED;
+        engine_exit_fini(&exit);
+        engine_fiber_destroy(fiber);
+    }
+    return NULL;
+}
+
+static void bare_round(struct stage *stage)
+{
+    engine_set_process_functions(&bare_functions);
+    pthread_t threads[LANES_MAX];
+    for (unsigned i = 0; i < stage->workers; i++) {
+        if (pthread_create(&threads[i], NULL, bare_main, &stage->lanes[i]) != 0) {
+            BUG("no thread for the bare engine");
+        }
+    }
+    for (unsigned i = 0; i < stage->workers; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+/* ---- setting up ---- */
+
+static bool load_bare(struct stage *stage, struct err *err)
+{
+    for (unsigned i = 0; i < stage->workers; i++) {
+        struct engine *engine = pool_engine(stage->pool, i, POOL_SMALL);
+        AUTO(bytes_finip) struct bytes artefact = {0};
+        if (!engine_compile(engine, one_page_wasm, sizeof one_page_wasm, &artefact, err)) {
+            return false;
+        }
+        stage->images[i] = engine_load(engine, ENGINE_MODULE, NULL, &artefact,
+                                       &(struct engine_link){.import_count = 0}, err);
+        if (stage->images[i] == NULL ||
+            !engine_image_entry(stage->images[i], "run", &stage->bare_entry, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool stage_open(struct stage *stage, unsigned workers, const char *path, struct err *err)
+{
+    *stage = (struct stage){.workers = workers};
+    struct component_options component = {.name = "one-page", .path = path, .grant = &grant};
+    stage->component = component_open(&component, err);
+    if (stage->component == NULL) {
+        return false;
+    }
+    struct capacity_need needs[POOL_CLASSES] = {0};
+    component_add_need(stage->component, needs);
+    struct pool_options pool = {.workers = workers, .needs = needs, .max_processes = PROCESSES_MAX};
+    stage->pool = pool_create(&pool, err);
+    if (stage->pool == NULL ||
+        !component_prepare(stage->component, stage->pool, NULL, NULL, 0, err) ||
+        !component_entry(stage->component, "run", &stage->entry, err)) {
+        return false;
+    }
+    struct node_options node = {.workers = workers,
+                                .max_processes = PROCESSES_MAX,
+                                .env = env_system(),
+                                .on_tick = pool_tick,
+                                .tick_argument = stage->pool};
+    stage->node = node_create(&node, err);
+    if (stage->node == NULL || !load_bare(stage, err) || !node_start(stage->node, err)) {
+        return false;
+    }
+    stage->started = true;
+    return true;
+}
+
+static void stage_close(struct stage *stage)
+{
+    if (stage->started) {
+        node_stop(stage->node);
+    }
+    node_destroy(stage->node);
+    for (unsigned i = 0; i < LANES_MAX; i++) {
+        engine_image_destroy(stage->images[i]);
+    }
+    component_destroy(stage->component);
+    pool_destroy(stage->pool);
+}
+
+/* ---- measuring ---- */
+
+static uint64_t timeval_ns(const struct timeval *value)
+{
+    return (uint64_t)value->tv_sec * 1000000000 + (uint64_t)value->tv_usec * 1000;
+}
+
+static uint64_t cpu_ns(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return timeval_ns(&usage.ru_utime) + timeval_ns(&usage.ru_stime);
+}
+
+/* One round of `spawns` spawns over all lanes. False: one of them went wrong. */
+static bool stage_measure(struct stage *stage, void (*round)(struct stage *stage), uint64_t spawns)
+{
+    uint64_t each = spawns / stage->workers;
+    for (unsigned i = 0; i < stage->workers; i++) {
+        struct lane *lane = &stage->lanes[i];
+        *lane = (struct lane){.stage = stage, .index = i, .left = each};
+        sem_init(&lane->done, 0, 0);
+    }
+    struct env *env = env_system();
+    uint64_t wall_began = env->monotonic_ns(env);
+    uint64_t cpu_began = cpu_ns();
+    round(stage);
+    uint64_t cpu = cpu_ns() - cpu_began;
+    uint64_t wall = env->monotonic_ns(env) - wall_began;
+    for (unsigned i = 0; i < stage->workers; i++) {
+        sem_destroy(&stage->lanes[i].done);
+        if (stage->lanes[i].failed) {
+            return false;
+        }
+    }
+    printf("%llu %llu %llu\n", (unsigned long long)cpu, (unsigned long long)wall,
+           (unsigned long long)(each * stage->workers));
+    fflush(stdout);
+    return true;
+}
+
+/* "mote 2", "bare 1". False: nothing of the kind, or it went wrong. */
+static bool run_line(struct stage stages[LANES_MAX], const char *line, uint64_t spawns)
+{
+    char side[8];
+    unsigned workers = 0;
+    if (sscanf(line, "%7s %u", side, &workers) != 2 || workers < 1 || workers > LANES_MAX) {
+        fprintf(stderr, "bench-spawn: a round is \"mote N\" or \"bare N\", N 1 or 2\n");
+        return false;
+    }
+    bool mote = strcmp(side, "mote") == 0;
+    if (!mote && strcmp(side, "bare") != 0) {
+        fprintf(stderr, "bench-spawn: '%s' is neither mote nor bare\n", side);
+        return false;
+    }
+    return stage_measure(&stages[workers - 1], mote ? mote_round : bare_round, spawns);
+}
+
+static bool write_module(char *path)
+{
+    int fd = mkstemp(path);
+    if (fd < 0) {
+        return false;
+    }
+    bool written = write(fd, one_page_wasm, sizeof one_page_wasm) == sizeof one_page_wasm;
+    return close(fd) == 0 && written;
+}
+
+static int bench(uint64_t spawns, const char *path)
+{
+    struct stage stages[LANES_MAX] = {0};
+    struct err err = {0};
+    int status = 0;
+    for (unsigned i = 0; i < LANES_MAX && status == 0; i++) {
+        if (!stage_open(&stages[i], i + 1, path, &err)) {
+            fail("set up", &err);
+            status = 1;
+        }
+    }
+    char line[64];
+    while (status == 0 && fgets(line, sizeof line, stdin) != NULL) {
+        status = run_line(stages, line, spawns) ? 0 : 1;
+    }
+    for (unsigned i = 0; i < LANES_MAX; i++) {
+        stage_close(&stages[i]);
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t spawns = SPAWNS_DEFAULT;
+    if (argc > 2 || (argc == 2 && (!number_parse(argv[1], strlen(argv[1]), UINT32_MAX, &spawns) ||
+                                   spawns < 2))) {
+        fputs("usage: bench-spawn [SPAWNS]\n", stderr);
+        return 2;
+    }
+    char path[] = "/tmp/mote-bench-XXXXXX";
+    log_configure(LOG_TEXT, LOG_WARN);
+    if (!write_module(path) || !log_start(STDERR_FILENO)) {
+        perror("bench-spawn");
+        return 1;
+    }
+    guest_start();
+    int status = bench(spawns, path);
+    unlink(path);
+    log_stop();
+    return status;
+}

@@ -1,0 +1,304 @@
+#include "admin/admin.h"
+
+#include "admin/report.h"
+#include "base/list.h"
+#include "base/lock.h"
+
+#include <errno.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How one path is answered. The target of its route. */
+struct endpoint {
+    struct admin *admin;
+    void (*answer)(struct admin *admin, struct exchange *exchange);
+};
+
+/* An exchange that waits for the admin thread: a long list must not hold up a loop. */
+struct question {
+    struct list link;
+    struct exchange *exchange;
+    const struct endpoint *endpoint;
+};
+
+enum { ENDPOINTS = 4 };
+
+struct admin {
+    struct admin_options options;         /* constant after create */
+    char address[ADMIN_PATH_BYTES + 8];   /* constant after create */
+    struct route_table *routes;           /* constant after create */
+    struct endpoint endpoints[ENDPOINTS]; /* constant after create */
+    struct server *server;                /* constant after create */
+    uint64_t started_ns;                  /* constant after create */
+    atomic_bool ready;                    /* any thread */
+    struct lock lock;
+    struct list questions; /* guarded by lock */
+    atomic_bool stopping;  /* any thread */
+    sem_t asked;           /* posted once a question, and to stop */
+    bool running;          /* main thread */
+    pthread_t thread;      /* main thread */
+};
+
+void admin_default_path(const char *node_name, char ret[ADMIN_PATH_BYTES])
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    if (runtime != NULL && runtime[0] == '/') {
+        snprintf(ret, ADMIN_PATH_BYTES, "%s/mote/%s.sock", runtime, node_name);
+    } else if (geteuid() == 0) {
+        snprintf(ret, ADMIN_PATH_BYTES, "/run/mote/%s.sock", node_name);
+    } else {
+        snprintf(ret, ADMIN_PATH_BYTES, "/tmp/mote-%u/%s.sock", (unsigned)geteuid(), node_name);
+    }
+}
+
+/* ---- answers ---- */
+
+static struct report_source source_of(struct admin *admin)
+{
+    struct env *env = node_env(admin->options.node);
+    return (struct report_source){.node = &admin->options,
+                                  .ready = atomic_load(&admin->ready),
+                                  .uptime_ns = env->monotonic_ns(env) - admin->started_ns};
+}
+
+static void reply(struct exchange *exchange, unsigned status, const char *type, const void *body,
+                  size_t size_bytes)
+{
+    struct header headers[] = {{.name = {"content-type", 12}, .value = {type, strlen(type)}},
+                               {.name = {"cache-control", 13}, .value = {"no-store", 8}}};
+    /* A client that left is the only other outcome, and needs no answer. */
+    (void)!exchange_respond(exchange, status, headers, ARRAY_LENGTH(headers), body, size_bytes);
+    exchange_finish(exchange, &(struct exchange_outcome){0});
+}
+
+static void answer_health(struct admin *admin, struct exchange *exchange)
+{
+    (void)admin;
+    reply(exchange, 200, "text/plain", "ok\n", 3);
+}
+
+static void answer_ready(struct admin *admin, struct exchange *exchange)
+{
+    if (atomic_load(&admin->ready)) {
+        reply(exchange, 200, "text/plain", "ready\n", 6);
+    } else {
+        reply(exchange, 503, "text/plain", "not ready\n", 10);
+    }
+}
+
+static void answer_report(struct admin *admin, struct exchange *exchange,
+                          bool (*report)(const struct report_source *, enum report_form,
+                                         struct bytes *))
+{
+    AUTO(bytes_finip) struct bytes body = {0};
+    struct report_source source = source_of(admin);
+    char wanted[8];
+    int64_t size = request_query_value(exchange_request(exchange), "form", 4, wanted,
+                                       sizeof wanted);
+    enum report_form form = size == 4 && memcmp(wanted, "text", 4) == 0 ? REPORT_TEXT : REPORT_JSON;
+    if (report(&source, form, &body) && bytes_append(&body, "\n", form == REPORT_JSON)) {
+        reply(exchange, 200, form == REPORT_JSON ? "application/json" : "text/plain; charset=utf-8",
+              body.data, body.size);
+    } else {
+        exchange_finish(exchange, &(struct exchange_outcome){.status = 500});
+    }
+}
+
+static void answer_stats(struct admin *admin, struct exchange *exchange)
+{
+    answer_report(admin, exchange, report_stats);
+}
+
+static void answer_processes(struct admin *admin, struct exchange *exchange)
+{
+    answer_report(admin, exchange, report_processes);
+}
+
+/* ---- the admin thread ---- */
+
+static void *answer_questions(void *argument)
+{
+    struct admin *admin = argument;
+    for (;;) {
+        while (sem_wait(&admin->asked) != 0 && errno == EINTR) {
+        }
+        lock_take(&admin->lock);
+        struct list *first = list_take_first(&admin->questions);
+        lock_release(&admin->lock);
+        if (first == NULL) {
+            if (atomic_load(&admin->stopping)) {
+                return NULL;
+            }
+            continue;
+        }
+        struct question *question = CONTAINER_OF(first, struct question, link);
+        question->endpoint->answer(admin, question->exchange);
+        free(question);
+    }
+}
+
+static void dispatch(struct exchange *exchange, void *target, struct loop *loop)
+{
+    (void)loop;
+    const struct endpoint *endpoint = target;
+    struct admin *admin = endpoint->admin;
+    struct question *question = malloc(sizeof *question);
+    if (question == NULL) {
+        exchange_finish(exchange, &(struct exchange_outcome){.status = 503, .retry_after_s = 1});
+        return;
+    }
+    *question = (struct question){.exchange = exchange, .endpoint = endpoint};
+    lock_take(&admin->lock);
+    list_append(&admin->questions, &question->link);
+    lock_release(&admin->lock);
+    sem_post(&admin->asked);
+}
+
+static const struct dispatcher admin_dispatcher = {.dispatch = dispatch};
+
+/* ---- life ---- */
+
+static bool make_routes(struct admin *admin, struct err *err)
+{
+    static const struct {
+        const char *path;
+        void (*answer)(struct admin *admin, struct exchange *exchange);
+    } paths[ENDPOINTS] = {
+        {"/healthz", answer_health},
+        {"/readyz", answer_ready},
+        {"/v1/stats", answer_stats},
+        {"/v1/processes", answer_processes},
+    };
+    admin->routes = route_table_create();
+    if (admin->routes == NULL) {
+        return err_set_memory(err);
+    }
+    for (size_t i = 0; i < ENDPOINTS; i++) {
+        admin->endpoints[i] = (struct endpoint){.admin = admin, .answer = paths[i].answer};
+        if (!route_table_add(admin->routes, "GET", paths[i].path, &admin->endpoints[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The folder of the default socket is ours and closed to others, or nothing is made in it. */
+static bool make_runtime_folder(const char *socket_path, struct err *err)
+{
+    char folder[ADMIN_PATH_BYTES];
+    snprintf(folder, sizeof folder, "%s", socket_path);
+    *strrchr(folder, '/') = '\0';
+    if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+        return err_set_os(err, errno, "make the runtime folder %s", folder);
+    }
+    struct stat info;
+    if (lstat(folder, &info) != 0) {
+        return err_set_os(err, errno, "runtime folder %s", folder);
+    }
+    if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 022) != 0) {
+        return err_set(err, ERR_DENIED,
+                       "runtime folder %s must be a folder that only this user can write to",
+                       folder);
+    }
+    return true;
+}
+
+static bool choose_address(struct admin *admin, struct err *err)
+{
+    if (admin->options.listen != NULL) {
+        snprintf(admin->address, sizeof admin->address, "%s", admin->options.listen);
+        return true;
+    }
+    char path[ADMIN_PATH_BYTES];
+    admin_default_path(admin->options.node_name, path);
+    snprintf(admin->address, sizeof admin->address, "unix:%s", path);
+    return make_runtime_folder(path, err);
+}
+
+struct admin *admin_create(const struct admin_options *options, struct err *err)
+{
+    AUTO(admin_destroyp) struct admin *admin = calloc(1, sizeof *admin);
+    if (admin == NULL) {
+        err_set_memory(err);
+        return NULL;
+    }
+    admin->options = *options;
+    lock_init(&admin->lock, LOCK_NODE);
+    list_init(&admin->questions);
+    sem_init(&admin->asked, 0, 0);
+    struct env *env = node_env(options->node);
+    admin->started_ns = env->monotonic_ns(env);
+    if (!make_routes(admin, err) || !choose_address(admin, err)) {
+        err_wrap(err, "admin");
+        return NULL;
+    }
+    struct serve_options serve = {.listen = admin->address,
+                                  .routes = admin->routes,
+                                  .dispatcher = &admin_dispatcher,
+                                  .header_timeout_ms = 10000,
+                                  .idle_timeout_ms = 60000,
+                                  .body_rate_min = 1024,
+                                  .header_bytes_max = 32768,
+                                  .header_count_max = 128,
+                                  .target_bytes_max = 8192,
+                                  .body_bytes_max = 65536,
+                                  .stream_buffer_bytes = 262144,
+                                  .write_timeout_ms = 30000,
+                                  .unix_mode = 0600};
+    enum { ADMIN_CONNECTIONS_MAX = 64 };
+    admin->server = server_create(options->node, &serve, 1, ADMIN_CONNECTIONS_MAX, err);
+    if (admin->server == NULL) {
+        err_wrap(err, "admin (does node '%s' run already?)", options->node_name);
+        return NULL;
+    }
+    return TAKE(admin);
+}
+
+bool admin_start(struct admin *admin, struct err *err)
+{
+    int reason = pthread_create(&admin->thread, NULL, answer_questions, admin);
+    if (reason != 0) {
+        return err_set_os(err, reason, "admin: start its thread");
+    }
+    admin->running = true;
+    return server_start(admin->server, err);
+}
+
+void admin_set_ready(struct admin *admin, bool ready)
+{
+    atomic_store(&admin->ready, ready);
+}
+
+const char *admin_address(const struct admin *admin)
+{
+    return admin->address;
+}
+
+void admin_stop(struct admin *admin)
+{
+    enum { ADMIN_DRAIN_MS = 1000 };
+    (void)server_drain(admin->server, ADMIN_DRAIN_MS);
+    if (admin->running) {
+        admin->running = false;
+        atomic_store(&admin->stopping, true);
+        sem_post(&admin->asked);
+        pthread_join(admin->thread, NULL);
+    }
+}
+
+void admin_destroy(struct admin *admin)
+{
+    if (admin == NULL) {
+        return;
+    }
+    INVARIANT(!admin->running);
+    server_destroy(admin->server);
+    route_table_destroy(admin->routes);
+    sem_destroy(&admin->asked);
+    lock_fini(&admin->lock);
+    free(admin);
+}

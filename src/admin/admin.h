@@ -1,0 +1,50 @@
+/**
+ * @file
+ * The admin listener: health, counts and processes of a running node, as JSON over HTTP on a unix
+ * socket (0600) in the runtime folder, one per node name.
+ *
+ *   GET /healthz       200 while the node runs
+ *   GET /readyz        200 while it serves, 503 while it starts or drains
+ *   GET /v1/stats      live counts against their limits
+ *   GET /v1/processes  what is alive
+ *
+ * Threads: create, start and destroy from the main thread; answers are made on the loops.
+ */
+#pragma once
+
+#include "guest/guest.h"
+#include "serve/server.h"
+
+struct admin;
+
+struct admin_options {
+    struct node *node; /**< All borrowed. */
+    struct pool *pool;
+    struct server *server; /**< The node's own listeners. */
+    struct component *const *components;
+    size_t component_count;
+    const char *node_name;
+    const char *listen; /**< "unix:/path"; NULL: admin_default_path(). */
+};
+
+enum { ADMIN_PATH_BYTES = 108 };
+
+/** $XDG_RUNTIME_DIR/mote/NAME.sock, else /run/mote/NAME.sock for root, else /tmp/mote-UID/NAME.sock. */
+void admin_default_path(const char *node_name, char ret[ADMIN_PATH_BYTES]);
+
+/** Bind. NULL: ERR_OS ("node 'x' runs already"), ERR_DENIED (the runtime folder is open to others). */
+struct admin *admin_create(const struct admin_options *options, struct err *err) MUST_USE;
+
+/** Begin to answer. After node_start(). */
+bool admin_start(struct admin *admin, struct err *err) MUST_USE;
+
+/** What /readyz says. Any thread. */
+void admin_set_ready(struct admin *admin, bool ready);
+
+/** Where it listens: "unix:/run/mote/x.sock". */
+const char *admin_address(const struct admin *admin);
+
+/** Close its connections; the node must still run. Then admin_destroy() after the node has stopped. */
+void admin_stop(struct admin *admin);
+void admin_destroy(struct admin *admin);
+DEFINE_AUTO_DESTROY(admin)

@@ -1,0 +1,251 @@
+#include "admin/report.h"
+
+#include "base/log.h"
+#include "base/number.h"
+#include "core/node.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MILLISECOND_NS = 1000000, MICROSECOND_NS = 1000 };
+
+static void put_processes(struct json *json, const struct report_source *source)
+{
+    struct node_counts counts = node_counts(source->node->node);
+    const struct capacity_plan *plan = pool_plan(source->node->pool);
+    json_open(json, "processes", '{');
+    json_number(json, "now", counts.processes);
+    json_number(json, "max", counts.processes_max);
+    json_string(json, "limited_by", plan->limited_by);
+    json_number(json, "spawned", counts.spawned);
+    json_open(json, "exits", '{');
+    for (enum exit_class cls = EXIT_NORMAL; cls <= EXIT_KILLED; cls++) {
+        json_number(json, exit_class_name(cls), counts.exits[cls]);
+    }
+    json_close(json, '}');
+    json_close(json, '}');
+    json_number(json, "timers", counts.timers);
+    json_open(json, "scheduler", '{');
+    json_number(json, "workers", node_workers(source->node->node));
+    json_number(json, "turns", counts.turns);
+    json_number(json, "preemptions", counts.preemptions);
+    json_number(json, "steals", counts.steals);
+    json_close(json, '}');
+}
+
+static void put_pool(struct json *json, const struct report_source *source)
+{
+    struct engine_usage usage = pool_usage(source->node->pool);
+    json_open(json, "engine", '{');
+    json_string(json, "version", engine_version());
+    json_number(json, "reserved", pool_in_use(source->node->pool));
+    json_number(json, "reserved_max", pool_plan(source->node->pool)->processes);
+    json_number(json, "core_instances", usage.core_instances);
+    json_number(json, "component_instances", usage.component_instances);
+    json_number(json, "memories", usage.memories);
+    json_number(json, "tables", usage.tables);
+    json_number(json, "stacks", usage.stacks);
+    json_close(json, '}');
+}
+
+static void put_server(struct json *json, const struct report_source *source)
+{
+    static const char *const hundreds[6] = {"cut", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    struct server_counts counts = server_counts(source->node->server);
+    json_open(json, "connections", '{');
+    json_number(json, "now", counts.connections);
+    json_number(json, "max", counts.connections_max);
+    json_number(json, "accepted", counts.accepted);
+    json_number(json, "refused", counts.refused);
+    json_number(json, "buffered_bytes", counts.buffered_bytes);
+    json_close(json, '}');
+    json_open(json, "requests", '{');
+    json_number(json, "total", counts.requests);
+    for (size_t i = 0; i < ARRAY_LENGTH(hundreds); i++) {
+        json_number(json, hundreds[i], counts.responses[i]);
+    }
+    json_close(json, '}');
+}
+
+static void put_components(struct json *json, const struct report_source *source)
+{
+    json_open(json, "components", '[');
+    for (size_t i = 0; i < source->node->component_count; i++) {
+        const struct component *component = source->node->components[i];
+        json_open(json, NULL, '{');
+        json_string(json, "name", component_name(component));
+        json_number(json, "processes", component_processes(component));
+        json_number(json, "spawned", component_spawned(component));
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static uint64_t count_entries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    if (dir == NULL) {
+        return 0;
+    }
+    uint64_t count = 0;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(dir);
+    return count > 0 ? count - 1 : 0; /* less the one that this reading takes */
+}
+
+static uint64_t count_lines(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return 0;
+    }
+    uint64_t count = 0;
+    char part[4096];
+    for (size_t size; (size = fread(part, 1, sizeof part, file)) > 0;) {
+        for (size_t i = 0; i < size; i++) {
+            count += part[i] == '\n';
+        }
+    }
+    fclose(file);
+    return count;
+}
+
+/* The second number of /proc/self/statm: resident pages. */
+static uint64_t resident_bytes(void)
+{
+    AUTO(bytes_finip) struct bytes text = {0};
+    struct err ignored = {0};
+    if (!bytes_read_file(&text, "/proc/self/statm", 4096, &ignored)) {
+        return 0;
+    }
+    const char *first = (const char *)text.data;
+    const char *space = memchr(first, ' ', text.size);
+    const char *end = space == NULL
+                          ? NULL
+                          : memchr(space + 1, ' ', text.size - (size_t)(space + 1 - first));
+    uint64_t pages = 0;
+    if (end == NULL || !number_parse(space + 1, (size_t)(end - space - 1), UINT64_MAX, &pages)) {
+        return 0;
+    }
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void put_system(struct json *json, const struct report_source *source)
+{
+    const struct capacity_limits *limits = pool_limits(source->node->pool);
+    json_number(json, "resident_bytes", resident_bytes());
+    json_open(json, "descriptors", '{');
+    json_number(json, "now", count_entries("/proc/self/fd"));
+    json_number(json, "max", limits->descriptors);
+    json_close(json, '}');
+    json_open(json, "mappings", '{');
+    json_number(json, "now", count_lines("/proc/self/maps"));
+    json_number(json, "max", limits->mappings);
+    json_close(json, '}');
+}
+
+bool report_stats(const struct report_source *source, enum report_form form, struct bytes *ret)
+{
+    struct json json = {.to = ret, .lines = form == REPORT_TEXT};
+    json_open(&json, NULL, '{');
+    json_string(&json, "node", source->node->node_name);
+    json_string(&json, "version", MOTE_VERSION);
+    json_number(&json, "os_pid", (uint64_t)getpid());
+    json_bool(&json, "ready", source->ready);
+    json_number(&json, "uptime_ms", source->uptime_ns / MILLISECOND_NS);
+    put_processes(&json, source);
+    put_pool(&json, source);
+    put_server(&json, source);
+    put_components(&json, source);
+    put_system(&json, source);
+    json_number(&json, "log_lines_dropped", log_dropped());
+    json_close(&json, '}');
+    return json_done(&json);
+}
+
+static const char *phase_name(enum process_phase phase)
+{
+    switch (phase) {
+    case PHASE_PARKED:
+        return "parked";
+    case PHASE_QUEUED:
+        return "queued";
+    case PHASE_RUNNING:
+    case PHASE_WOKEN:
+        return "running";
+    case PHASE_EXITED:
+        return "exited";
+    }
+    BUG("phase %d", (int)phase);
+}
+
+/* Pids are text: they use all 64 bits, more than most readers of JSON keep in a number. */
+static void put_pid(struct json *json, const char *key, struct pid pid)
+{
+    char digits[20];
+    json_text(json, key, digits, number_format(pid.raw, digits));
+}
+
+static void put_process(struct json *json, const struct process_info *info)
+{
+    json_open(json, NULL, '{');
+    put_pid(json, "pid", info->pid);
+    if (!pid_is_none(info->parent)) {
+        put_pid(json, "parent", info->parent);
+    }
+    json_string(json, "kind", info->kind);
+    json_string(json, "component", info->label);
+    json_string(json, "state", phase_name(info->phase));
+    json_number(json, "age_ms", info->age_ns / MILLISECOND_NS);
+    json_number(json, "cpu_us", info->cpu_ns / MICROSECOND_NS);
+    json_number(json, "turns", info->turns);
+    json_number(json, "preemptions", info->preemptions);
+    json_number(json, "mailbox", info->mailbox_messages);
+    json_close(json, '}');
+}
+
+static void put_table(struct bytes *ret, const struct process_info *list, size_t count,
+                      bool *failed)
+{
+    *failed = !bytes_printf(ret, "%20s %20s %-10s %-24s %-8s %10s %12s %10s %8s\n", "PID", "PARENT",
+                            "KIND", "COMPONENT", "STATE", "AGE ms", "CPU us", "TURNS", "MAILBOX");
+    for (size_t i = 0; i < count && !*failed; i++) {
+        const struct process_info *info = &list[i];
+        *failed = !bytes_printf(ret, "%20llu %20llu %-10s %-24s %-8s %10llu %12llu %10llu %8u\n",
+                                (unsigned long long)info->pid.raw,
+                                (unsigned long long)info->parent.raw, info->kind, info->label,
+                                phase_name(info->phase),
+                                (unsigned long long)(info->age_ns / MILLISECOND_NS),
+                                (unsigned long long)(info->cpu_ns / MICROSECOND_NS),
+                                (unsigned long long)info->turns, info->mailbox_messages);
+    }
+}
+
+bool report_processes(const struct report_source *source, enum report_form form, struct bytes *ret)
+{
+    enum { SPARE = 256 }; /* spawned between counting and copying */
+    size_t max = (size_t)node_counts(source->node->node).processes + SPARE;
+    max = max < REPORT_PROCESSES_MAX ? max : REPORT_PROCESSES_MAX;
+    struct process_info *list = calloc(max, sizeof *list);
+    if (list == NULL) {
+        return false;
+    }
+    size_t count = node_list(source->node->node, list, max);
+    struct json json = {.to = ret};
+    if (form == REPORT_TEXT) {
+        put_table(ret, list, count, &json.failed);
+    } else {
+        json_open(&json, NULL, '[');
+        for (size_t i = 0; i < count; i++) {
+            put_process(&json, &list[i]);
+        }
+        json_close(&json, ']');
+    }
+    free(list);
+    return json_done(&json);
+}

@@ -1,0 +1,464 @@
+#include "cli/app.h"
+
+#include "base/log.h"
+#include "core/node.h"
+#include "guest/abi.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What one [[serve]] needs to live on while the server runs. */
+struct site {
+    struct route_table *routes;
+    struct handler *handlers; /* one a route, then one for everything */
+    struct header *headers;
+};
+
+struct app {
+    struct manifest *manifest;
+    char *cache_folder;
+    struct cache *cache;
+    struct grant *grants;             /* one a component of the manifest */
+    struct engine_preopen **preopens; /* likewise */
+    struct component **components;    /* likewise */
+    struct engine_import *imports;    /* of all layers */
+    size_t import_count;
+    struct pool *pool;
+    struct node *node;
+    bool node_runs;
+    struct site *sites; /* one a [[serve]] */
+    struct server *server;
+    struct admin *admin;
+};
+
+/* ---- open ---- */
+
+static void print_problems(const struct problems *problems)
+{
+    AUTO(bytes_finip) struct bytes text = {0};
+    if (problems_print(problems, &text) && text.size > 0) {
+        fwrite(text.data, 1, text.size, stderr);
+    }
+}
+
+static bool allocate(struct app *app)
+{
+    size_t components = app->manifest->component_count + 1;
+    app->grants = calloc(components, sizeof *app->grants);
+    app->preopens = calloc(components, sizeof *app->preopens);
+    app->components = calloc(components, sizeof *app->components);
+    app->sites = calloc(app->manifest->serve_count + 1, sizeof *app->sites);
+    return app->grants != NULL && app->preopens != NULL && app->components != NULL &&
+           app->sites != NULL;
+}
+
+struct app *app_open(const struct app_options *options)
+{
+    AUTO(app_destroyp) struct app *app = calloc(1, sizeof *app);
+    char folder[CACHE_PATH_BYTES];
+    cache_default_folder(folder);
+    const char *chosen = options->cache_folder != NULL ? options->cache_folder : folder;
+    if (app == NULL || (app->cache_folder = strdup(chosen)) == NULL) {
+        fputs("mote: out of memory\n", stderr);
+        return NULL;
+    }
+    /* The runtime folder, with the admin sockets, is where the default one of any name is. */
+    char runtime[ADMIN_PATH_BYTES];
+    admin_default_path("", runtime);
+    *strrchr(runtime, '/') = '\0';
+    const char *protected_paths[] = {app->cache_folder, runtime};
+    struct manifest_overrides overrides = {.listen = options->listen,
+                                           .listen_count = options->listen_count,
+                                           .protected_paths = protected_paths,
+                                           .protected_count = ARRAY_LENGTH(protected_paths)};
+    AUTO(problems_finip) struct problems problems = {0};
+    app->manifest = manifest_load(options->path, &overrides, &problems);
+    print_problems(&problems);
+    if (app->manifest == NULL) {
+        return NULL;
+    }
+    if (!allocate(app)) {
+        fputs("mote: out of memory\n", stderr);
+        return NULL;
+    }
+    log_configure((enum log_format)app->manifest->log.format.value,
+                  (enum log_level)app->manifest->log.level.value);
+    return TAKE(app);
+}
+
+const struct manifest *app_manifest(const struct app *app)
+{
+    return app->manifest;
+}
+
+struct server *app_server(struct app *app)
+{
+    return app->server;
+}
+
+/* ---- prepare ---- */
+
+static bool fill_grant(struct app *app, size_t index)
+{
+    const struct manifest_component *from = &app->manifest->components[index];
+    const struct manifest_limits *limits = &from->limits;
+    struct engine_preopen *preopens = calloc(from->preopen_count + 1, sizeof *preopens);
+    if (preopens == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < from->preopen_count; i++) {
+        preopens[i] = (struct engine_preopen){.host_path = from->preopens[i].host_path,
+                                              .guest_path = from->preopens[i].guest_path,
+                                              .read_only = from->preopens[i].read_only};
+    }
+    app->preopens[index] = preopens;
+    app->grants[index] = (struct grant){
+        .name = from->capability.value,
+        .memory_max_bytes = limits->max_memory_mb.value << 20,
+        .cpu_max_ns = limits->max_cpu_ms.value * 1000000,
+        .mailbox = {.messages = (uint32_t)limits->mailbox_messages.value,
+                    .bytes = limits->mailbox_bytes.value},
+        .log_lines_per_s = (uint32_t)limits->log_lines_per_second.value,
+        .stdio = from->allow_stdio.value,
+        .environment = from->environment,
+        .preopens = preopens,
+        .preopen_count = from->preopen_count,
+    };
+    return true;
+}
+
+static bool open_components(struct app *app)
+{
+    bool good = true;
+    for (size_t i = 0; i < app->manifest->component_count; i++) {
+        const struct manifest_component *from = &app->manifest->components[i];
+        struct err err = {0};
+        if (!fill_grant(app, i)) {
+            fputs("mote: out of memory\n", stderr);
+            return false;
+        }
+        struct component_options options = {.name = from->name,
+                                            .path = from->source.value,
+                                            .grant = &app->grants[i],
+                                            .arguments = from->arguments,
+                                            .max_processes = (uint32_t)from->max_processes.value};
+        app->components[i] = component_open(&options, &err);
+        if (app->components[i] == NULL) {
+            fprintf(stderr, "%s:%u: %s\n", app->manifest->path, from->line, err.text);
+            good = false;
+        }
+    }
+    return good;
+}
+
+static bool gather_imports(struct app *app)
+{
+    size_t common_count = 0, http_count = 0;
+    const struct engine_import *common = abi_imports(&common_count);
+    const struct engine_import *http = handler_imports(&http_count);
+    app->import_count = common_count + http_count;
+    app->imports = calloc(app->import_count, sizeof *app->imports);
+    if (app->imports == NULL) {
+        return false;
+    }
+    memcpy(app->imports, common, common_count * sizeof *common);
+    memcpy(app->imports + common_count, http, http_count * sizeof *http);
+    return true;
+}
+
+static unsigned workers_of(const struct manifest *manifest)
+{
+    if (manifest->node.workers.value != 0) {
+        return (unsigned)manifest->node.workers.value;
+    }
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return processors < 1 ? 1 : processors > WORKERS_MAX ? WORKERS_MAX : (unsigned)processors;
+}
+
+static bool create_pool(struct app *app)
+{
+    struct capacity_need needs[POOL_CLASSES] = {0};
+    for (size_t i = 0; i < app->manifest->component_count; i++) {
+        component_add_need(app->components[i], needs);
+    }
+    struct pool_options options = {
+        .workers = workers_of(app->manifest),
+        .needs = needs,
+        .max_processes = (uint32_t)app->manifest->node.max_processes.value};
+    struct err err = {0};
+    guest_start();
+    app->pool = pool_create(&options, &err);
+    if (app->pool == NULL) {
+        fprintf(stderr, "mote: %s\n", err.text);
+        return false;
+    }
+    app->manifest->node.workers.value = options.workers;
+    const struct capacity_plan *plan = pool_plan(app->pool);
+    if (plan->processes_wanted > plan->processes) {
+        fprintf(stderr,
+                "%s:%u: max-processes is %u, but this machine carries %u (limited by %s): ask for "
+                "fewer, or raise that limit\n",
+                app->manifest->path, app->manifest->node.max_processes.line, plan->processes_wanted,
+                plan->processes, plan->limited_by);
+        return false;
+    }
+    if (app->manifest->node.max_processes.value == 0) {
+        app->manifest->node.max_processes =
+            (struct manifest_number){pool_plan(app->pool)->processes, MANIFEST_MACHINE};
+    }
+    return true;
+}
+
+static bool prepare_components(struct app *app)
+{
+    struct err err = {0};
+    app->cache = cache_open(app->cache_folder, &err);
+    if (app->cache == NULL) {
+        log_printf(LOG_WARN, "no cache of compiled code: %s", err.text);
+    }
+    bool good = true;
+    for (size_t i = 0; i < app->manifest->component_count; i++) {
+        if (!component_prepare(app->components[i], app->pool, app->cache, app->imports,
+                               app->import_count, &err)) {
+            fprintf(stderr, "%s:%u: %s\n", app->manifest->path, app->manifest->components[i].line,
+                    err.text);
+            good = false;
+        }
+    }
+    return good;
+}
+
+static struct component *component_of(struct app *app, const struct manifest_component *wanted)
+{
+    return app->components[wanted - app->manifest->components];
+}
+
+static bool fill_handler(struct app *app, const struct manifest_serve *serve,
+                         const struct manifest_target *target, uint32_t line, struct handler *ret)
+{
+    *ret = (struct handler){.component = component_of(app, target->component),
+                            .deadline_ns = target->deadline_ms.value * 1000000,
+                            .stream_deadline_ns = target->stream_deadline_ms.value * 1000000,
+                            .disconnect_grace_ns = serve->disconnect_grace_ms.value * 1000000,
+                            .cancel_on_disconnect = serve->cancel_on_disconnect.value};
+    struct err err = {0};
+    if (target->entry == NULL) {
+        fprintf(stderr, "%s:%u: no entry: name the function that answers, as in \"%s#handle\"\n",
+                app->manifest->path, line, target->component->name);
+        return false;
+    }
+    if (component_kind(ret->component) != ENGINE_MODULE) {
+        fprintf(stderr,
+                "%s:%u: component '%s': %s: it is a component in the model's sense, and in this "
+                "version only core modules answer requests: build it as a module that imports "
+                "\"mote\"\n",
+                app->manifest->path, line, target->component->name,
+                target->component->source.value);
+        return false;
+    }
+    if (!component_entry(ret->component, target->entry, &ret->entry, &err)) {
+        fprintf(stderr, "%s:%u: %s\n", app->manifest->path, line, err.text);
+        return false;
+    }
+    return true;
+}
+
+static bool add_route(struct app *app, struct site *site, const struct manifest_serve *serve,
+                      size_t index)
+{
+    const struct manifest_route *route = &serve->routes[index];
+    struct handler *handler = &site->handlers[index];
+    if (!fill_handler(app, serve, &route->target, route->line, handler)) {
+        return false;
+    }
+    struct err err = {0};
+    if (!route_table_add(site->routes, route->method, route->pattern, handler, &err)) {
+        fprintf(stderr, "%s:%u: %s\n", app->manifest->path, route->line, err.text);
+        return false;
+    }
+    return true;
+}
+
+static bool fill_site(struct app *app, const struct manifest_serve *serve, struct site *site)
+{
+    site->handlers = calloc(serve->route_count + 1, sizeof *site->handlers);
+    site->headers = calloc(serve->header_count + 1, sizeof *site->headers);
+    site->routes = route_table_create();
+    if (site->handlers == NULL || site->headers == NULL || site->routes == NULL) {
+        fputs("mote: out of memory\n", stderr);
+        return false;
+    }
+    for (size_t i = 0; i < serve->header_count; i++) {
+        const struct manifest_header *from = &serve->headers[i];
+        site->headers[i] = (struct header){.name = {from->name, strlen(from->name)},
+                                           .value = {from->value, strlen(from->value)}};
+    }
+    bool good = true;
+    for (size_t i = 0; i < serve->route_count; i++) {
+        good = add_route(app, site, serve, i) && good;
+    }
+    if (serve->component.value != NULL && serve->route_count == 0) {
+        good = fill_handler(app, serve, &serve->everything, serve->line,
+                            &site->handlers[serve->route_count]) &&
+               good;
+    }
+    return good;
+}
+
+bool app_prepare(struct app *app)
+{
+    if (!open_components(app) || !gather_imports(app) || !create_pool(app) ||
+        !prepare_components(app)) {
+        return false;
+    }
+    bool good = true;
+    for (size_t i = 0; i < app->manifest->serve_count; i++) {
+        good = fill_site(app, &app->manifest->serves[i], &app->sites[i]) && good;
+    }
+    return good;
+}
+
+/* ---- listen ---- */
+
+static struct serve_options serve_options_of(const struct app *app, size_t index)
+{
+    const struct manifest_serve *from = &app->manifest->serves[index];
+    const struct site *site = &app->sites[index];
+    return (struct serve_options){
+        .listen = from->listen.value,
+        .routes = from->route_count > 0 ? site->routes : NULL,
+        .target = &site->handlers[from->route_count],
+        .dispatcher = &handler_dispatcher,
+        .headers = site->headers,
+        .header_count = from->header_count,
+        .header_timeout_ms = (uint32_t)from->header_timeout_ms.value,
+        .idle_timeout_ms = (uint32_t)from->idle_timeout_ms.value,
+        .body_rate_min = (uint32_t)from->body_bytes_per_second.value,
+        .header_bytes_max = (uint32_t)from->max_header_bytes.value,
+        .header_count_max = (uint32_t)from->max_header_count.value,
+        .target_bytes_max = (uint32_t)from->max_target_bytes.value,
+        .body_bytes_max = from->max_body_bytes.value,
+        .stream_buffer_bytes = (uint32_t)from->stream_buffer_bytes.value,
+        .write_timeout_ms = (uint32_t)from->write_timeout_ms.value,
+        .cancel_on_disconnect = from->cancel_on_disconnect.value,
+        .access_log = app->manifest->log.access.value,
+    };
+}
+
+enum { DESCRIPTORS_RESERVE = 64, CONNECTIONS_MIN = 16 };
+
+/* As many as there are descriptors for, less what the node itself needs. */
+static uint32_t connections_max(const struct app *app)
+{
+    if (app->manifest->node.max_connections.value != 0) {
+        return (uint32_t)app->manifest->node.max_connections.value;
+    }
+    uint64_t descriptors = pool_limits(app->pool)->descriptors;
+    uint64_t most = descriptors > DESCRIPTORS_RESERVE + CONNECTIONS_MIN
+                        ? descriptors - DESCRIPTORS_RESERVE
+                        : CONNECTIONS_MIN;
+    return most > UINT32_MAX ? UINT32_MAX : (uint32_t)most;
+}
+
+static bool create_server(struct app *app, struct err *err)
+{
+    size_t count = app->manifest->serve_count;
+    struct serve_options *options = calloc(count + 1, sizeof *options);
+    if (options == NULL) {
+        return err_set_memory(err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        options[i] = serve_options_of(app, i);
+    }
+    app->server = server_create(app->node, options, count, connections_max(app), err);
+    free(options);
+    return app->server != NULL;
+}
+
+bool app_listen(struct app *app, struct err *err)
+{
+    struct node_options options = {
+        .workers = (unsigned)app->manifest->node.workers.value,
+        .max_processes = (uint32_t)app->manifest->node.max_processes.value,
+        .tick_ns = app->manifest->node.tick_ms.value * 1000000,
+        .env = env_system(),
+        .on_tick = pool_tick,
+        .tick_argument = app->pool};
+    app->node = node_create(&options, err);
+    if (app->node == NULL || !create_server(app, err)) {
+        return false;
+    }
+    struct admin_options admin = {.node = app->node,
+                                  .pool = app->pool,
+                                  .server = app->server,
+                                  .components = app->components,
+                                  .component_count = app->manifest->component_count,
+                                  .node_name = app->manifest->node.name.value,
+                                  .listen = app->manifest->admin.listen.value};
+    app->admin = admin_create(&admin, err);
+    if (app->admin == NULL || !node_start(app->node, err)) {
+        return false;
+    }
+    app->node_runs = true;
+    if (!admin_start(app->admin, err) || !server_start(app->server, err)) {
+        return false;
+    }
+    const struct capacity_plan *plan = pool_plan(app->pool);
+    log_printf(LOG_INFO, "node '%s': room for %u processes on %u workers (limited by %s)",
+               app->manifest->node.name.value, plan->processes, options.workers, plan->limited_by);
+    admin_set_ready(app->admin, true);
+    return true;
+}
+
+bool app_drain(struct app *app)
+{
+    admin_set_ready(app->admin, false);
+    return server_drain(app->server, (uint32_t)app->manifest->node.drain_ms.value);
+}
+
+/* ---- destroy ---- */
+
+static void destroy_site(struct site *site)
+{
+    route_table_destroy(site->routes);
+    free(site->handlers);
+    free(site->headers);
+}
+
+void app_destroy(struct app *app)
+{
+    if (app == NULL) {
+        return;
+    }
+    if (app->node_runs) {
+        admin_stop(app->admin);
+        node_drain(app->node);
+        node_stop(app->node);
+    }
+    admin_destroy(app->admin);
+    server_destroy(app->server);
+    node_destroy(app->node);
+    for (size_t i = 0; app->manifest != NULL && i < app->manifest->component_count; i++) {
+        if (app->components != NULL) {
+            component_destroy(app->components[i]);
+        }
+        if (app->preopens != NULL) {
+            free(app->preopens[i]);
+        }
+    }
+    for (size_t i = 0; app->sites != NULL && i < app->manifest->serve_count; i++) {
+        destroy_site(&app->sites[i]);
+    }
+    pool_destroy(app->pool);
+    cache_destroy(app->cache);
+    free(app->imports);
+    free(app->components);
+    free(app->preopens);
+    free(app->grants);
+    free(app->sites);
+    free(app->cache_folder);
+    manifest_destroy(app->manifest);
+    free(app);
+}

@@ -1,0 +1,41 @@
+/**
+ * @file
+ * A manifest turned into something that runs: grants, components, pools, a node, routes, listeners.
+ *
+ * Life:    app_open() (manifest read and checked) -> app_prepare() (components compiled and linked) ->
+ *          app_listen() (sockets bound, threads running) -> app_drain() -> app_destroy().
+ * Threads: the main thread.
+ */
+#pragma once
+
+#include "admin/admin.h"
+#include "manifest/manifest.h"
+#include "serve/handler.h"
+
+struct app;
+
+struct app_options {
+    const char *path;          /**< Of the manifest. */
+    const char *const *listen; /**< Replaces the listeners' addresses in turn. */
+    size_t listen_count;
+    const char *cache_folder; /**< NULL: the user's. */
+};
+
+/** Read and check. NULL: every problem was printed to standard error. */
+struct app *app_open(const struct app_options *options) MUST_USE;
+void app_destroy(struct app *app);
+DEFINE_AUTO_DESTROY(app)
+
+const struct manifest *app_manifest(const struct app *app);
+
+/** Open, compile, load and link every component, and find every route's entry. All failures are printed to
+ *  standard error, one a line. False: there was one. */
+bool app_prepare(struct app *app) MUST_USE;
+
+/** Bind every listener and the admin socket, start the node, accept. False: `err` says why. */
+bool app_listen(struct app *app, struct err *err) MUST_USE;
+
+struct server *app_server(struct app *app);
+
+/** Refuse what is new, finish what runs, cut what does not finish in time. True: nothing was cut. */
+bool app_drain(struct app *app);

@@ -1,0 +1,64 @@
+#include "base/base.h"
+#include "cli/command.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"serve", "serve the app of a mote.toml", command_serve},
+    {"check", "check a mote.toml and its components; print every limit in force", command_check},
+    {"build", "compile an app's C sources to WebAssembly", command_build},
+    {"run", "run one WASI command in this terminal", command_run},
+    {"ps", "list the processes of a running node", command_ps},
+    {"stats", "live counts of a running node against their limits", command_stats},
+    {"version", "print the version", command_version},
+};
+
+static void print_help(FILE *to)
+{
+    fputs("mote: a server runtime for WebAssembly\n\nusage: mote COMMAND [OPTIONS]\n\n", to);
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
+        fprintf(to, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+    }
+    fputs("\n`mote COMMAND --help` tells more.\n", to);
+}
+
+int usage_error(const char *command, const char *fmt, ...)
+{
+    fprintf(stderr, "mote %s: ", command);
+    va_list args;
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fprintf(stderr, "; see `mote %s --help`\n", command);
+    return STATUS_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_help(stderr);
+        return STATUS_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_help(stdout);
+        return STATUS_OK;
+    }
+    if (strcmp(name, "--version") == 0) {
+        name = "version";
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    fprintf(stderr, "mote: no command '%s'; `mote help` lists them\n", name);
+    return STATUS_USAGE;
+}

@@ -1,0 +1,347 @@
+#include "base/log.h"
+#include "base/number.h"
+#include "cli/command.h"
+#include "core/node.h"
+#include "guest/abi.h"
+#include "guest/guest.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RUN_PREOPENS_MAX = 64, RUN_ENV_MAX = 256, RUN_STACK_BYTES = 4 << 20 };
+
+/* What the command line asks for. */
+struct run {
+    const char *path;
+    const char *const *arguments; /* NULL-terminated */
+    const char *environment[RUN_ENV_MAX + 1];
+    size_t environment_count;
+    struct engine_preopen preopens[RUN_PREOPENS_MAX];
+    size_t preopen_count;
+    uint64_t memory_mb, timeout_ms;
+    const char *cache_folder;
+};
+
+/* How the one process ended: filled on its worker, read by the main thread after the post. */
+struct ending {
+    struct exit exit;
+    sem_t done;
+};
+
+static void print_help(void)
+{
+    puts(
+        "usage: mote run [OPTIONS] FILE [ARGS...]\n\n"
+        "Runs a WASI preview 1 command module or a wasi:cli component in this terminal and exits\n"
+        "with its status. It sees only what the options give it.\n\n"
+        "  --env KEY=VALUE           a variable; again for more. KEY alone passes this shell's on\n"
+        "  --dir HOST::GUEST[:ro]    a folder and the name the guest sees; HOST[:ro] keeps the "
+        "name\n"
+        "  --max-memory-mb N         ceiling of its memory, 1 to 4096 (default: 64)\n"
+        "  --timeout-ms N            end it after that long (default: never)\n"
+        "  --cache FOLDER            where compiled code is kept (default: the user's)\n\n"
+        "exit status: the command's own; 134 trap, 137 out of memory or killed, 124 timeout");
+}
+
+/* ---- words of the command line ---- */
+
+static bool add_environment(struct run *run, char *word)
+{
+    if (run->environment_count == RUN_ENV_MAX || word[0] == '\0' || word[0] == '=') {
+        return false;
+    }
+    if (strchr(word, '=') == NULL) {
+        const char *value = getenv(word);
+        size_t size = strlen(word) + (value == NULL ? 0 : strlen(value)) + 2;
+        char *pair = malloc(size); /* lives as long as the program */
+        if (value == NULL || pair == NULL) {
+            free(pair);
+            return value == NULL;
+        }
+        snprintf(pair, size, "%s=%s", word, value);
+        word = pair;
+    }
+    run->environment[run->environment_count++] = word;
+    return true;
+}
+
+/* "HOST::GUEST[:ro]" or "HOST[:ro]"; cuts `word` into its parts. */
+static bool add_folder(struct run *run, char *word)
+{
+    if (run->preopen_count == RUN_PREOPENS_MAX) {
+        return false;
+    }
+    bool read_only = false;
+    size_t size = strlen(word);
+    if (size > 3 && strcmp(word + size - 3, ":ro") == 0) {
+        read_only = true;
+        word[size - 3] = '\0';
+    }
+    const char *guest = word;
+    char *colons = strstr(word, "::");
+    if (colons != NULL) {
+        *colons = '\0';
+        guest = colons + 2;
+    }
+    if (word[0] == '\0' || guest[0] == '\0') {
+        return false;
+    }
+    run->preopens[run->preopen_count++] =
+        (struct engine_preopen){.host_path = word, .guest_path = guest, .read_only = read_only};
+    return true;
+}
+
+/* Whether guests that write to `outer` could put something else in the place of `inner`. */
+static bool lies_within(const char *inner, const char *outer)
+{
+    char *inner_real = realpath(inner, NULL);
+    char *outer_real = realpath(outer, NULL);
+    size_t size = outer_real == NULL ? 0 : strlen(outer_real);
+    bool within = inner_real != NULL && size > 0 && strncmp(inner_real, outer_real, size) == 0 &&
+                  (size == 1 ? inner_real[1] != '\0' : inner_real[size] == '/');
+    free(inner_real);
+    free(outer_real);
+    return within;
+}
+
+/* Not even from one run to the next may a guest choose what it is given. */
+static bool check_nesting(const struct run *run)
+{
+    for (size_t i = 0; i < run->preopen_count; i++) {
+        for (size_t j = 0; j < run->preopen_count; j++) {
+            const struct engine_preopen *outer = &run->preopens[i], *inner = &run->preopens[j];
+            if (!outer->read_only && lies_within(inner->host_path, outer->host_path)) {
+                fprintf(stderr,
+                        "mote run: --dir %s lies in %s, where the guest may write and so put "
+                        "something else in its place; make that one :ro\n",
+                        inner->host_path, outer->host_path);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool check_folders(const struct run *run)
+{
+    for (size_t i = 0; i < run->preopen_count; i++) {
+        struct stat info;
+        if (stat(run->preopens[i].host_path, &info) != 0 || !S_ISDIR(info.st_mode)) {
+            fprintf(stderr, "mote run: --dir %s: not a folder that can be opened\n",
+                    run->preopens[i].host_path);
+            return false;
+        }
+    }
+    return check_nesting(run);
+}
+
+/* ---- the node of one process ---- */
+
+static void run_exited(struct guest *guest, void *context, const struct exit *exit)
+{
+    (void)guest;
+    struct ending *ending = context;
+    ending->exit = *exit;
+    if (exit->backtrace != NULL) {
+        ending->exit.backtrace = strdup(exit->backtrace);
+    }
+    sem_post(&ending->done);
+}
+
+static const struct guest_role run_role = {.kind = "command", .exited = run_exited};
+
+static int report(const struct run *run, const struct exit *exit)
+{
+    switch (exit->exit_class) {
+    case EXIT_NORMAL:
+    case EXIT_SHUTDOWN:
+        return STATUS_OK;
+    case EXIT_EXITED:
+    case EXIT_CRASHED:
+    case EXIT_CRASHED_MEMORY:
+    case EXIT_CRASHED_CPU:
+    case EXIT_CRASHED_TIMEOUT:
+    case EXIT_KILLED:
+        break;
+    }
+    if (exit->exit_class == EXIT_CRASHED && exit->status != 0) {
+        /* The system keeps eight bits; a failure must not become a success. */
+        return (exit->status & 0xff) != 0 ? exit->status & 0xff : STATUS_FAILED;
+    }
+    fprintf(stderr, "mote run: %s: %s: %s\n", run->path, exit_class_name(exit->exit_class),
+            exit->reason);
+    if (exit->backtrace != NULL) {
+        fprintf(stderr, "%s\n", exit->backtrace);
+    }
+    if (exit->exit_class == EXIT_CRASHED_MEMORY) {
+        fputs("  raise the ceiling with --max-memory-mb N\n", stderr);
+    }
+    return exit->exit_class == EXIT_CRASHED_TIMEOUT || exit->exit_class == EXIT_CRASHED_CPU
+               ? STATUS_DEADLINE
+           : exit->exit_class == EXIT_CRASHED ? STATUS_TRAP
+                                              : STATUS_KILLED;
+}
+
+enum { NS_PER_S = 1000000000, LATE_MS = 1000 };
+
+/* A worker that is inside a write which its reader does not take cannot see the deadline: then the
+ * whole program ends, a second later. */
+static void wait_for_end(const struct run *run, struct ending *ending)
+{
+    struct env *env = env_system();
+    uint64_t end_ns = env->monotonic_ns(env) + (run->timeout_ms + LATE_MS) * 1000000;
+    struct timespec end = {.tv_sec = (time_t)(end_ns / NS_PER_S),
+                           .tv_nsec = (long)(end_ns % NS_PER_S)};
+    for (;;) {
+        int failed = run->timeout_ms == 0 ? sem_wait(&ending->done)
+                                          : sem_clockwait(&ending->done, CLOCK_MONOTONIC, &end);
+        if (failed == 0) {
+            return;
+        }
+        if (errno == ETIMEDOUT) {
+            fprintf(stderr, "mote run: %s: crashed: timeout: in the middle of a write\n",
+                    run->path);
+            _exit(STATUS_DEADLINE);
+        }
+    }
+}
+
+static bool run_process(const struct run *run, struct component *component, struct pool *pool,
+                        int *ret_status, struct err *err)
+{
+    uint32_t entry = 0;
+    if (!component_entry(component, NULL, &entry, err)) {
+        return false;
+    }
+    struct node_options node_options = {.workers = 1,
+                                        .tick_ns = 1000000,
+                                        .env = env_system(),
+                                        .on_tick = pool_tick,
+                                        .tick_argument = pool};
+    AUTO(node_destroyp) struct node *node = node_create(&node_options, err);
+    if (node == NULL || !node_start(node, err)) {
+        return false;
+    }
+    struct ending ending = {0};
+    sem_init(&ending.done, 0, 0);
+    struct guest_options options = {.entry = entry,
+                                    .role = &run_role,
+                                    .context = &ending,
+                                    .deadline_ns = run->timeout_ms * 1000000};
+    bool started = guest_spawn(node, component, &options, NULL, NULL, err);
+    if (started) {
+        wait_for_end(run, &ending);
+    }
+    node_stop(node);
+    if (started) {
+        *ret_status = report(run, &ending.exit);
+        exit_fini(&ending.exit);
+    }
+    sem_destroy(&ending.done);
+    return started;
+}
+
+static bool run_file(const struct run *run, int *ret_status, struct err *err)
+{
+    struct grant grant = {.name = "mote run",
+                          .memory_max_bytes = run->memory_mb << 20,
+                          .log_lines_per_s = 100,
+                          .stdio = true,
+                          .inherit_stdio = true,
+                          .environment = run->environment,
+                          .preopens = run->preopens,
+                          .preopen_count = run->preopen_count};
+    struct component_options options = {
+        .name = "run", .path = run->path, .grant = &grant, .arguments = run->arguments};
+    char folder[CACHE_PATH_BYTES];
+    cache_default_folder(folder);
+    struct err no_cache = {0};
+    AUTO(cache_destroyp)
+    struct cache *cache = cache_open(run->cache_folder != NULL ? run->cache_folder : folder,
+                                     &no_cache);
+
+    guest_start();
+    struct component *component = component_open(&options, err);
+    if (component == NULL) {
+        return false;
+    }
+    struct capacity_need needs[POOL_CLASSES] = {0};
+    component_add_need(component, needs);
+    struct pool_options pool_options = {
+        .workers = 1, .needs = needs, .max_processes = 1, .stack_bytes = RUN_STACK_BYTES};
+    struct pool *pool = pool_create(&pool_options, err);
+    size_t import_count = 0;
+    const struct engine_import *imports = abi_imports(&import_count);
+    bool good = pool != NULL &&
+                component_prepare(component, pool, cache, imports, import_count, err) &&
+                run_process(run, component, pool, ret_status, err);
+    component_destroy(component);
+    pool_destroy(pool);
+    return good;
+}
+
+int command_run(int argc, char **argv)
+{
+    static const struct option longs[] = {{"env", required_argument, NULL, 'e'},
+                                          {"dir", required_argument, NULL, 'd'},
+                                          {"max-memory-mb", required_argument, NULL, 'm'},
+                                          {"timeout-ms", required_argument, NULL, 't'},
+                                          {"cache", required_argument, NULL, 'c'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    static struct run run = {.memory_mb = 64}; /* static: what it points to lives as long */
+    bool good = true;
+    /* "+": what follows FILE is the guest's. */
+    for (int option; good && (option = getopt_long(argc, argv, "+h", longs, NULL)) != -1;) {
+        switch (option) {
+        case 'e':
+            good = add_environment(&run, optarg);
+            break;
+        case 'd':
+            good = add_folder(&run, optarg);
+            break;
+        case 'm':
+            good = number_parse(optarg, strlen(optarg), 4096, &run.memory_mb) && run.memory_mb > 0;
+            break;
+        case 't':
+            good = number_parse(optarg, strlen(optarg), UINT32_MAX, &run.timeout_ms);
+            break;
+        case 'c':
+            run.cache_folder = optarg;
+            break;
+        case 'h':
+            print_help();
+            return STATUS_OK;
+        default: /* getopt has said what is wrong */
+            return STATUS_USAGE;
+        }
+        if (!good) {
+            return usage_error("run", "'%s' is not a value for %s", optarg, argv[optind - 2]);
+        }
+    }
+    if (optind >= argc) {
+        return usage_error("run", "no FILE");
+    }
+    run.path = argv[optind];
+    run.arguments = (const char *const *)&argv[optind + 1];
+    if (!check_folders(&run)) {
+        return STATUS_USAGE;
+    }
+    log_configure(LOG_TEXT, LOG_WARN); /* the terminal is the guest's */
+    signal(SIGPIPE, SIG_DFL);          /* as for any command: `mote run x | head` ends */
+    int status = STATUS_FAILED;
+    struct err err = {0};
+    if (!run_file(&run, &status, &err)) {
+        fprintf(stderr, "mote run: %s\n", err.text);
+        return STATUS_FAILED;
+    }
+    return status;
+}

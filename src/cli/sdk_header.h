@@ -1,0 +1,10 @@
+/**
+ * @file
+ * sdk/c/mote.h as part of this program: tools/embed.py makes the .c file of it.
+ */
+#pragma once
+
+#include <stddef.h>
+
+extern const unsigned char sdk_header[];
+extern const size_t sdk_header_bytes;

@@ -1,0 +1,127 @@
+#include "base/base.h"
+#include "base/log.h"
+#include "cli/app.h"
+#include "cli/command.h"
+
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { LISTEN_MAX = 64 };
+
+static void print_help(void)
+{
+    puts("usage: mote serve [-f mote.toml] [--listen ADDRESS]... [--cache FOLDER]\n\n"
+         "Serves the app that the manifest describes. Prints `listening on ...` for each listener\n"
+         "once it accepts connections. SIGTERM or SIGINT: finish what runs, then exit with 0; a\n"
+         "second one stops at once.\n\n"
+         "  -f, --file FILE     the manifest (default: mote.toml in this folder)\n"
+         "  --listen ADDRESS    host:port, [ipv6]:port or unix:path in place of the manifest's\n"
+         "                      first listener; again for the second, and so on; port 0: any free\n"
+         "  --cache FOLDER      where compiled code is kept (default: the user's cache folder)");
+}
+
+/* Blocked in every thread, so that only wait_for_stop() takes them. */
+static void block_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, ret, NULL);
+}
+
+static void wait_for_stop(const sigset_t *signals)
+{
+    int number = 0;
+    while (sigwait(signals, &number) != 0 || number == SIGHUP) {
+        if (number == SIGHUP) {
+            log_printf(LOG_WARN, "SIGHUP: this version does not re-read its manifest");
+        }
+    }
+    log_printf(LOG_INFO, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    /* Whoever asks a second time does not want to wait. */
+    sigset_t again;
+    sigemptyset(&again);
+    sigaddset(&again, SIGTERM);
+    sigaddset(&again, SIGINT);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &again, NULL);
+}
+
+static int serve(const struct app_options *options)
+{
+    sigset_t signals;
+    block_signals(&signals);
+    AUTO(app_destroyp) struct app *app = app_open(options);
+    if (app == NULL) {
+        return STATUS_USAGE;
+    }
+    if (app_manifest(app)->serve_count == 0) {
+        fprintf(stderr,
+                "%s: nothing to serve: add a [[serve]] with `listen = \"127.0.0.1:8080\"`\n",
+                options->path);
+        return STATUS_USAGE;
+    }
+    if (!app_prepare(app)) {
+        return STATUS_USAGE;
+    }
+    struct err err = {0};
+    if (!app_listen(app, &err)) {
+        fprintf(stderr, "mote serve: %s\n", err.text);
+        return STATUS_FAILED;
+    }
+    for (size_t i = 0; i < app_manifest(app)->serve_count; i++) {
+        printf("listening on %s\n", server_address(app_server(app), i));
+    }
+    fflush(stdout);
+    wait_for_stop(&signals);
+    bool clean = app_drain(app);
+    log_printf(LOG_INFO, clean ? "drained" : "drained; what did not finish in time was cut");
+    return STATUS_OK;
+}
+
+int command_serve(int argc, char **argv)
+{
+    static const struct option longs[] = {{"file", required_argument, NULL, 'f'},
+                                          {"listen", required_argument, NULL, 'l'},
+                                          {"cache", required_argument, NULL, 'c'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    const char *listen[LISTEN_MAX];
+    struct app_options options = {.path = "mote.toml", .listen = listen};
+    for (int option; (option = getopt_long(argc, argv, "f:h", longs, NULL)) != -1;) {
+        switch (option) {
+        case 'f':
+            options.path = optarg;
+            break;
+        case 'l':
+            if (options.listen_count == LISTEN_MAX) {
+                return usage_error("serve", "more than %d listeners", LISTEN_MAX);
+            }
+            listen[options.listen_count++] = optarg;
+            break;
+        case 'c':
+            options.cache_folder = optarg;
+            break;
+        case 'h':
+            print_help();
+            return STATUS_OK;
+        default: /* getopt has said what is wrong */
+            return STATUS_USAGE;
+        }
+    }
+    if (optind < argc) {
+        return usage_error("serve", "unexpected '%s'", argv[optind]);
+    }
+    if (!log_start(STDERR_FILENO)) {
+        fputs("mote serve: cannot start the log's thread\n", stderr);
+        return STATUS_FAILED;
+    }
+    int status = serve(&options);
+    log_stop();
+    return status;
+}

@@ -1,0 +1,219 @@
+#include "cli/toolchain.h"
+
+#include "cli/sdk_header.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { PATH_BYTES = 4096, OBJECT_PATH_BYTES = TOOLCHAIN_FOLDER_BYTES + 32, WORDS_MAX = 512 };
+
+struct words {
+    const char *items[WORDS_MAX];
+    size_t count;
+};
+
+static void add_word(struct words *words, const char *word)
+{
+    INVARIANT(words->count + 1 < WORDS_MAX);
+    words->items[words->count++] = word;
+    words->items[words->count] = NULL;
+}
+
+enum { TOOL_MISSING = 127 };
+
+/* 0: it ran and was content. Otherwise its status, or TOOL_MISSING when it could not be started. A
+ * quiet one says nothing on standard error. */
+static int run_tool(const struct words *words, bool quiet)
+{
+    /* The call takes writable strings for historical reasons and writes to none. */
+    char *arguments[WORDS_MAX];
+    memcpy(arguments, words->items, (words->count + 1) * sizeof arguments[0]);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    if (quiet) {
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    }
+    pid_t child;
+    int failed = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    int status = 0;
+    while (failed == 0 && waitpid(child, &status, 0) < 0) {
+        failed = errno == EINTR ? 0 : errno;
+    }
+    if (failed != 0) {
+        return TOOL_MISSING;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static const char *compiler(void)
+{
+    const char *chosen = getenv("MOTE_CLANG");
+    return chosen != NULL && chosen[0] != '\0' ? chosen : "clang";
+}
+
+static bool write_header(const struct toolchain *toolchain, struct err *err)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/mote.h", toolchain->folder);
+    FILE *file = fopen(path, "we");
+    bool good = file != NULL && fwrite(sdk_header, 1, sdk_header_bytes, file) == sdk_header_bytes;
+    if (file != NULL && fclose(file) != 0) {
+        good = false;
+    }
+    return good || err_set_os(err, errno, "write %s", path);
+}
+
+bool toolchain_open(struct toolchain *toolchain, struct err *err)
+{
+    const char *temporary = getenv("TMPDIR");
+    snprintf(toolchain->folder, sizeof toolchain->folder, "%s/mote-build-XXXXXX",
+             temporary != NULL && temporary[0] == '/' ? temporary : "/tmp");
+    if (mkdtemp(toolchain->folder) == NULL) {
+        toolchain->folder[0] = '\0';
+        return err_set_os(err, errno, "make a temporary folder");
+    }
+    return write_header(toolchain, err);
+}
+
+void toolchain_close(struct toolchain *toolchain)
+{
+    if (toolchain->folder[0] == '\0') {
+        return;
+    }
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/mote.h", toolchain->folder);
+    (void)unlink(path);
+    (void)rmdir(toolchain->folder);
+}
+
+static void object_path(const struct toolchain *toolchain, size_t index,
+                        char ret[OBJECT_PATH_BYTES])
+{
+    snprintf(ret, OBJECT_PATH_BYTES, "%s/%zu.o", toolchain->folder, index);
+}
+
+static bool compile(const struct toolchain *toolchain, const char *source, const char *object,
+                    struct err *err)
+{
+    struct words words = {0};
+    add_word(&words, compiler());
+    add_word(&words, "--target=wasm32-wasi");
+    add_word(&words, "-O2");
+    add_word(&words, "-mbulk-memory");
+    add_word(&words, "-Wall");
+    add_word(&words, "-Wextra");
+    add_word(&words, "-I");
+    add_word(&words, toolchain->folder);
+    add_word(&words, "-c");
+    add_word(&words, source);
+    add_word(&words, "-o");
+    add_word(&words, object);
+    int status = run_tool(&words, false);
+    if (status == TOOL_MISSING) {
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "cannot run '%s': install a C compiler for WebAssembly (Debian: apt-get install "
+            "clang lld wasi-libc libclang-rt-dev-wasm32), or name one with MOTE_CLANG",
+            compiler());
+    }
+    return status == 0 || err_set(err, ERR_INPUT, "%s did not compile (see above)", source);
+}
+
+/* One page: a small stack, first, so that its overflow traps instead of overwriting data. */
+static int run_linker(const struct toolchain *toolchain, size_t count, const char *output,
+                      bool with_libc)
+{
+    char objects[WORDS_MAX / 2][OBJECT_PATH_BYTES];
+    struct words words = {0};
+    add_word(&words, compiler());
+    add_word(&words, "--target=wasm32-wasi");
+    add_word(&words, with_libc ? "-nostartfiles" : "-nostdlib");
+    add_word(&words, "-Wl,--no-entry");
+    add_word(&words, "-Wl,-z,stack-size=8192");
+    add_word(&words, "-Wl,--stack-first");
+    /* Without -O: with it the compiler runs an optimiser that drops the names backtraces need. */
+    add_word(&words, "-Wl,--strip-debug");
+    for (size_t i = 0; i < count; i++) {
+        object_path(toolchain, i, objects[i]);
+        add_word(&words, objects[i]);
+    }
+    add_word(&words, "-o");
+    add_word(&words, output);
+    return run_tool(&words, !with_libc);
+}
+
+/* A guest that needs no libc is better off without: its exit hooks bring a table and a wrapper around
+ * every export. So that is tried first. */
+static bool link_objects(const struct toolchain *toolchain, size_t count, const char *output,
+                         struct err *err)
+{
+    if (run_linker(toolchain, count, output, false) == 0 ||
+        run_linker(toolchain, count, output, true) == 0) {
+        return true;
+    }
+    return err_set(err, ERR_INPUT,
+                   "%s did not link (see above); the linker for WebAssembly is in the package lld, "
+                   "its libraries in wasi-libc and libclang-rt-dev-wasm32",
+                   output);
+}
+
+/* Drops what the linker puts in without need, such as an empty table, which every spawn would pay for.
+ * Where the tool is missing or does not know the code, the output stays as it is. */
+static void optimise(const char *output)
+{
+    struct words words = {0};
+    add_word(&words, "wasm-opt");
+    add_word(&words, "-O2");
+    add_word(&words, "-g");
+    add_word(&words, "--enable-bulk-memory");
+    add_word(&words, output);
+    add_word(&words, "-o");
+    add_word(&words, output);
+    (void)run_tool(&words, true);
+}
+
+bool toolchain_build(struct toolchain *toolchain, const char *const *sources, size_t count,
+                     const char *output, struct err *err)
+{
+    if (count == 0 || count > WORDS_MAX / 2) {
+        return err_set(err, ERR_LIMIT, "%zu source files; 1 to %d are possible", count,
+                       WORDS_MAX / 2);
+    }
+    char draft[PATH_BYTES];
+    if ((size_t)snprintf(draft, sizeof draft, "%s.draft-%ld", output, (long)getpid()) >=
+        sizeof draft) {
+        return err_set(err, ERR_INPUT, "the path of the output is too long");
+    }
+    bool good = true;
+    size_t compiled = 0;
+    for (; good && compiled < count; compiled++) {
+        char object[OBJECT_PATH_BYTES];
+        object_path(toolchain, compiled, object);
+        good = compile(toolchain, sources[compiled], object, err);
+    }
+    good = good && link_objects(toolchain, count, draft, err);
+    if (good) {
+        optimise(draft);
+    }
+    if (good && rename(draft, output) != 0) {
+        good = err_set_os(err, errno, "write %s", output);
+    }
+    if (!good) {
+        (void)unlink(draft);
+    }
+    for (size_t i = 0; i < compiled; i++) {
+        char object[OBJECT_PATH_BYTES];
+        object_path(toolchain, i, object);
+        (void)unlink(object);
+    }
+    return good;
+}

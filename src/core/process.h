@@ -1,0 +1,189 @@
+/**
+ * @file
+ * One process: an identity, a mailbox, a body that is run in turns, limits, and an exit.
+ *
+ * What it runs is its *body*: a Wasm guest, a native test double, later a supervisor. `core/` knows
+ * the body only by its table of functions, so it needs no engine.
+ *
+ * Life:    created by its body's own constructor (process_init() inside the body's struct) ->
+ *          process_start() -> turns, one at a time, on whichever worker holds it -> exit -> last
+ *          reference dropped -> body->destroy().
+ * Threads: phase, signals and references are for any thread; the rest belongs to the worker that
+ *          runs the current turn ("owner"). Nothing ever locks two processes.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/list.h"
+#include "core/mailbox.h"
+#include "core/pid.h"
+#include "core/task.h"
+#include "core/timer.h"
+
+struct node;
+struct process;
+struct worker;
+
+/** SPEC section "How a process ends": what the platform and the log say. */
+enum exit_class {
+    EXIT_NORMAL,
+    EXIT_SHUTDOWN,
+    EXIT_EXITED,
+    EXIT_CRASHED,
+    EXIT_CRASHED_MEMORY,
+    EXIT_CRASHED_CPU,
+    EXIT_CRASHED_TIMEOUT,
+    EXIT_KILLED,
+};
+
+enum { EXIT_REASON_BYTES = 256 };
+
+/** How and why. Filled by the body or by the platform. */
+struct exit {
+    enum exit_class exit_class;
+    int status;                     /**< Exit status of a command; otherwise 0. */
+    char reason[EXIT_REASON_BYTES]; /**< One line: "unreachable", "asked 70 MiB of 64 MiB". */
+    char *backtrace;                /**< Owned text with one frame a line, or NULL. */
+};
+
+/** Forget the backtrace; a zeroed exit is fine. */
+void exit_fini(struct exit *exit);
+
+/** "normal", "crashed: memory" ... Constant text. */
+const char *exit_class_name(enum exit_class exit_class);
+
+enum turn {
+    TURN_PARKED,  /**< Waits; somebody will call process_wake(). */
+    TURN_YIELDED, /**< Has more to do; was preempted at a tick. */
+    TURN_ENDED,   /**< `*ret_exit` is filled. */
+};
+
+/** What a kind of process can do. Constant. */
+struct body {
+    /** Run until it waits, is preempted or ends. Worker thread; never blocks. */
+    enum turn (*turn)(struct process *process, struct exit *ret_exit);
+    /** Give up everything that it holds (instance, fiber, streams). Called exactly once, after the
+     *  last turn or instead of it, on the worker's thread, before anybody is told of the exit. */
+    void (*reclaim)(struct process *process);
+    /** Tell the outside how it ended: after reclaim, when names and pid are gone. May be NULL. */
+    void (*exited)(struct process *process, const struct exit *exit);
+    /** Free the memory. Any thread, when the last reference is dropped. */
+    void (*destroy)(struct process *process);
+};
+
+/** One atomic word says where a process stands. */
+enum process_phase {
+    PHASE_PARKED,  /**< On no queue; a wake queues it. */
+    PHASE_QUEUED,  /**< On a run queue or a worker's inbox. */
+    PHASE_RUNNING, /**< A worker runs its turn. */
+    PHASE_WOKEN,   /**< The same, and a wake came meanwhile: run again before parking. */
+    PHASE_EXITED,
+};
+
+/** Why a process must end, whatever it is doing. The first to be raised counts.
+ *
+ *  How it then ends: a body that has a turn under way learns of it by process_tick() and returns
+ *  TURN_ENDED with class EXIT_KILLED; the platform replaces class and reason by those of the stop
+ *  (a backtrace is kept). Any other class stands: the body had come to its own end first. One that
+ *  is parked, queued, or returns TURN_PARKED or TURN_YIELDED gets no further turn. */
+enum process_stop {
+    STOP_NONE,
+    STOP_KILL,     /**< killed: the reason given */
+    STOP_DEADLINE, /**< crashed: timeout; "deadline of N ms" */
+    STOP_CPU,      /**< crashed: cpu; "CPU budget of N ms" */
+};
+
+struct process_options {
+    const char *kind;  /**< For `ps`: "http", "command", "test"; borrowed constant. */
+    struct pid parent; /**< None: the platform. */
+    const char *label; /**< Component name; borrowed, must outlive the process. */
+    struct mailbox_limits mailbox;
+    uint64_t cpu_budget_ns; /**< Of a unit of work; 0: no limit. */
+    uint64_t deadline_ns;   /**< Relative to the start; 0: none. */
+};
+
+struct process {
+    struct task task;         /* a worker's inbox: on its way to the run queue */
+    struct list queue_link;   /* guarded by the lock of the worker whose queue it is on */
+    bool preempted;           /* the same: on which of the two queues */
+    const struct body *body;  /* constant */
+    struct node *node;        /* constant */
+    struct pid pid, parent;   /* constant once started */
+    const char *kind, *label; /* constant */
+    atomic_uint phase;        /* any thread: enum process_phase */
+    atomic_uint stop;         /* any thread: enum process_stop, or that one is being raised */
+    atomic_uint references;   /* any thread */
+    _Atomic(struct worker *) worker; /* any thread: runs it, ran it last, or will */
+    struct mailbox mailbox;
+    struct timer deadline;        /* owner starts and cancels; fires STOP_DEADLINE */
+    struct timer sleep;           /* owner starts and cancels; fires a wake */
+    struct task stop_task;        /* a worker's inbox: a stop that found the process queued */
+    bool stop_arrived;            /* owner only: stop_task came before the process did */
+    bool left_queue;              /* owner only: the process came before stop_task did */
+    struct process *pid_next;     /* guarded by its shard of the table of pids */
+    uint64_t deadline_ns;         /* owner only: as it was given, relative */
+    uint64_t deadline_due_ns;     /* owner only: 0 = none. Its timer starts when a turn ends */
+    uint64_t cpu_budget_ns;       /* constant */
+    uint64_t unit_cpu_ns;         /* owner only: spent in this unit of work, ended turns */
+    uint64_t unit_began_ns;       /* owner only: of the turn under way, what counts for the unit */
+    uint64_t turn_began_ns;       /* owner only */
+    uint64_t started_ns;          /* constant once started */
+    atomic_uint_least64_t cpu_ns; /* owner writes, any thread reads: ended turns */
+    atomic_uint_least64_t turns;  /* owner writes, any thread reads */
+    atomic_uint_least64_t preemptions; /* owner writes, any thread reads */
+    atomic_uint_least64_t queued_ns;   /* any thread: when it was queued, for stealing */
+    char kill_reason[64];              /* written by whoever raised STOP_KILL, before the release */
+};
+
+/** Prepare the embedded process; one reference, held by the caller, passes to process_start(). */
+void process_init(struct process *process, const struct body *body, struct node *node,
+                  const struct process_options *options);
+
+/** Give it a pid, count it, make it runnable on `worker` (NULL: the least loaded one). Any thread;
+ *  on the worker's own it is cheapest. Its deadline counts from here. On success the node owns the
+ *  caller's reference; take another one first to go on using it.
+ *  @return false, nothing started and nothing freed: ERR_LIMIT (max-processes), ERR_DENIED (the
+ *          node is draining), ERR_MEMORY. */
+bool process_start(struct process *process, struct worker *worker, struct err *err) MUST_USE;
+
+void process_retain(struct process *process);
+void process_release(struct process *process);
+
+/** Make it run again if it is parked, or once more if it runs now. Any thread, also a timer's
+ *  callback; cheap and harmless when nothing waits or after its exit (needs a reference). */
+void process_wake(struct process *process);
+
+/** Where it stands just now. Any thread. */
+enum process_phase process_phase(const struct process *process);
+
+/** Raise a stop: it takes effect at the next tick of the turn under way, otherwise at the worker's
+ *  next round, also before the first turn and without waiting for those queued in front. `reason`
+ *  (who, or why; may be NULL) is kept for STOP_KILL. Any thread, also a timer's callback (needs a
+ *  reference). The first one counts. */
+void process_stop(struct process *process, enum process_stop stop, const char *reason);
+
+/** The same by pid. False: no such process (any more). Any thread. */
+bool process_kill(struct node *node, struct pid pid, const char *reason);
+
+/** Put a message into its mailbox and wake it. Any thread. On PUSH_FULL and PUSH_CLOSED the
+ *  message stays with the caller. */
+enum push_result process_push(struct process *process, struct entry *entry) MUST_USE;
+
+/** What a preempted guest asks at each tick. Owner, within a turn. */
+enum process_tick {
+    TICK_CONTINUE, /**< The turn began less than half a tick ago. */
+    TICK_YIELD,    /**< Give the worker back: others, or input, may be waiting. */
+    TICK_STOP,     /**< A stop was raised; or CPU budget or deadline is over (this raised it). */
+};
+enum process_tick process_tick(struct process *process);
+
+/** Begin a new unit of work: CPU counts from zero. Owner. */
+void process_begin_unit(struct process *process);
+
+/** Replace the deadline: `after_ns` from now, 0: none. Owner, within a turn. */
+void process_set_deadline(struct process *process, uint64_t after_ns);
+
+/** Park support: wake the process at `due_ns`, instead of when was asked before. Owner, within a
+ *  turn. Cancelled at exit. */
+void process_wake_at(struct process *process, uint64_t due_ns);
+void process_cancel_wake(struct process *process);

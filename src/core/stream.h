@@ -1,0 +1,78 @@
+/**
+ * @file
+ * A bounded stream of bytes with one writer and one reader, who may be on different threads: the
+ * body of a request, the body of an answer, and what two processes say to each other.
+ *
+ * Back-pressure: a write takes what fits below `limit_bytes` and says how much; when nothing fits
+ * the writer parks and is woken once the reader has made room (half of the limit, or all of what
+ * was there). A reader that finds nothing parks and is woken by the next write or end.
+ * End and abort are told apart: after end the reader gets everything and then STREAM_ENDED; abort
+ * drops what is unread. A reader that closes makes every later write STREAM_CLOSED.
+ *
+ * Life:    embedded; stream_init() to stream_fini(); fini only when no side will call again.
+ * Threads: any; one lock inside. Wakes are called with no lock held, and may be spurious.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/lock.h"
+
+enum stream_result {
+    STREAM_OK,      /**< Some bytes moved. */
+    STREAM_WAIT,    /**< None can now; the caller will be woken. */
+    STREAM_ENDED,   /**< Reader: the writer has ended and all was read. */
+    STREAM_ABORTED, /**< The other side gave up; `reason` says why. */
+    STREAM_CLOSED,  /**< Writer: the reader is gone. */
+};
+
+/** One side's wake; `wake` NULL: nobody to wake yet. */
+struct stream_waker {
+    void (*wake)(void *argument);
+    void *argument;
+};
+
+struct stream {
+    struct lock lock;
+    struct bytes buffer;                /* guarded by lock */
+    size_t limit_bytes;                 /* constant after init */
+    uint64_t written_bytes;             /* guarded by lock: ever accepted */
+    uint64_t read_bytes;                /* guarded by lock: ever handed out */
+    bool ended, aborted, closed;        /* guarded by lock */
+    bool reader_waits, writer_waits;    /* guarded by lock */
+    int reason;                         /* guarded by lock; the aborter's own code */
+    struct stream_waker reader, writer; /* guarded by lock */
+};
+
+void stream_init(struct stream *stream, size_t limit_bytes);
+void stream_fini(struct stream *stream);
+
+/** Say who is woken. Before the first use of that side, or by that side itself. */
+void stream_set_reader(struct stream *stream, struct stream_waker reader);
+void stream_set_writer(struct stream *stream, struct stream_waker writer);
+
+/** Append up to `size_bytes`. `*ret_written` is set for STREAM_OK (at least 1; 0 only for an empty
+ *  write). Out of memory: STREAM_WAIT while the reader has something to read, otherwise
+ *  STREAM_CLOSED, for nobody would wake the writer. After its own end or abort: STREAM_CLOSED. */
+enum stream_result stream_write(struct stream *stream, const void *data, size_t size_bytes,
+                                size_t *ret_written) MUST_USE;
+
+/** Copy out up to `size_bytes`. `*ret_read` is set for STREAM_OK. */
+enum stream_result stream_read(struct stream *stream, void *data, size_t size_bytes,
+                               size_t *ret_read) MUST_USE;
+
+/** Writer: no more will come. After an abort it does nothing. */
+void stream_end(struct stream *stream);
+
+/** Writer: give up; the reader is woken and learns `reason` (not 0), unread bytes are dropped.
+ *  After an end, or again, it does nothing. */
+void stream_abort(struct stream *stream, int reason);
+
+/** The aborter's reason; 0: not aborted. */
+int stream_reason(struct stream *stream);
+
+/** Reader: no more is wanted; unread bytes are dropped, the writer is woken even if it does not
+ *  wait for room. */
+void stream_close(struct stream *stream);
+
+/** Bytes written and not yet read. */
+size_t stream_pending(struct stream *stream);

@@ -1,0 +1,200 @@
+//! An engine: settings, a pool, the compiler.
+
+use crate::ffi::{self, Answer, CBytes, CErr, Code, Failure, contain, export, fail, slice_of};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use wasmtime::{Config, Enabled, PoolingAllocationConfig};
+
+/// Address space behind a memory that no guest may touch: what its bounds checks rely on.
+const MEMORY_GUARD_BYTES: u64 = 64 << 10;
+/// Of a stack that was used, this much stays resident for the next fiber.
+const STACK_KEEP_BYTES: usize = 8 << 10;
+/// A component is several modules; more than this is no longer an honest one.
+const PER_COMPONENT_MAX: u32 = 24;
+const PER_MODULE_MAX: u32 = 4;
+const STACK_MIN_BYTES: u32 = 32 << 10;
+
+/// `struct engine_options`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct COptions {
+    fibers: u32,
+    core_instances: u32,
+    component_instances: u32,
+    memories: u32,
+    tables: u32,
+    memory_reservation_bytes: u64,
+    memory_keep_bytes: u64,
+    table_keep_bytes: u64,
+    table_elements: u32,
+    stack_bytes: u32,
+    pagemap_scan: bool,
+}
+
+/// `struct engine_usage`.
+#[repr(C)]
+#[derive(Default)]
+pub struct CUsage {
+    core_instances: u64,
+    component_instances: u64,
+    memories: u64,
+    tables: u64,
+    stacks: u64,
+}
+
+/// `struct engine`.
+pub struct Engine {
+    pub engine: wasmtime::Engine,
+    pub memory_reservation_bytes: u64,
+    pub table_elements: u64,
+}
+
+fn check(options: &COptions) -> Answer<()> {
+    if options.fibers == 0 {
+        return fail(Code::Input, "engine: a pool for no fibers");
+    }
+    if options.stack_bytes < STACK_MIN_BYTES {
+        let text = format!("engine: stacks of less than {STACK_MIN_BYTES} bytes");
+        return fail(Code::Input, text);
+    }
+    if options.memory_reservation_bytes == 0 || options.memory_reservation_bytes % 65536 != 0 {
+        return fail(Code::Input, "engine: memory reservation is no multiple of 64 KiB");
+    }
+    Ok(())
+}
+
+fn pool(options: &COptions) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_stacks(options.fibers)
+        .total_core_instances(options.core_instances)
+        .total_component_instances(options.component_instances)
+        .total_memories(options.memories)
+        .total_tables(options.tables)
+        .max_memory_size(options.memory_reservation_bytes as usize)
+        .table_elements(options.table_elements as usize)
+        .linear_memory_keep_resident(options.memory_keep_bytes as usize)
+        .table_keep_resident(options.table_keep_bytes as usize)
+        .async_stack_keep_resident(STACK_KEEP_BYTES)
+        .max_core_instances_per_component(options.core_instances.min(PER_COMPONENT_MAX))
+        .max_memories_per_component(options.memories.min(PER_COMPONENT_MAX))
+        .max_tables_per_component(options.tables.min(PER_COMPONENT_MAX))
+        .max_memories_per_module(options.memories.min(PER_MODULE_MAX))
+        .max_tables_per_module(options.tables.min(PER_MODULE_MAX));
+    if options.pagemap_scan {
+        pool.pagemap_scan(Enabled::Auto);
+    }
+    pool
+}
+
+fn create(options: &COptions) -> Answer<Box<Engine>> {
+    ffi::quiet_panics();
+    check(options)?;
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .wasm_component_model(true)
+        .wasm_custom_page_sizes(true)
+        .concurrency_support(false)
+        .async_stack_size(options.stack_bytes as usize)
+        .max_wasm_stack(options.stack_bytes as usize / 2)
+        .memory_init_cow(true)
+        .memory_reservation(options.memory_reservation_bytes)
+        .memory_guard_size(MEMORY_GUARD_BYTES)
+        .allocation_strategy(pool(options));
+    match wasmtime::Engine::new(&config) {
+        Ok(engine) => Ok(Box::new(Engine {
+            engine,
+            memory_reservation_bytes: options.memory_reservation_bytes,
+            table_elements: options.table_elements.into(),
+        })),
+        // The settings were checked above: what is left is the operating system's refusal.
+        Err(error) => {
+            fail(Code::Limit, format!("engine: a pool of {} fibers: {error:#}", options.fibers))
+        }
+    }
+}
+
+/// # Safety
+/// See engine.h; the same holds for every export of this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn engine_create(options: &COptions, err: *mut CErr) -> *mut Engine {
+    unsafe { export(err, std::ptr::null_mut(), || create(options).map(Box::into_raw)) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn engine_destroy(engine: *mut Engine) {
+    if !engine.is_null() {
+        contain((), || drop(unsafe { Box::from_raw(engine) }));
+    }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn engine_tick(engine: &Engine) {
+    engine.engine.increment_epoch();
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn engine_fingerprint(engine: &Engine) -> u64 {
+    contain(0, || {
+        let mut hasher = DefaultHasher::new();
+        engine.engine.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn engine_usage(engine: &Engine) -> CUsage {
+    contain(CUsage::default(), || match engine.engine.pooling_allocator_metrics() {
+        Some(metrics) => CUsage {
+            core_instances: metrics.core_instances(),
+            component_instances: metrics.component_instances(),
+            memories: metrics.memories() as u64,
+            tables: metrics.tables() as u64,
+            stacks: metrics.stacks() as u64,
+        },
+        None => CUsage::default(),
+    })
+}
+
+fn compile(engine: &Engine, wasm: &[u8]) -> Answer<Vec<u8>> {
+    let compiled = if wasmparser::Parser::is_component(wasm) {
+        engine.engine.precompile_component(wasm)
+    } else {
+        engine.engine.precompile_module(wasm)
+    };
+    compiled.map_err(|error| Failure { code: Code::Input, text: compile_text(&error) })
+}
+
+/// Two kinds of error say where the Wasm is wrong: the parser's, and the translator's, in words only.
+fn compile_text(error: &wasmtime::Error) -> String {
+    if let Some(error) = error.downcast_ref::<wasmparser::BinaryReaderError>() {
+        return format!("invalid: {} at byte {:#x}", error.message(), error.offset());
+    }
+    let cause = error.root_cause().to_string();
+    let translated = cause.strip_prefix("Invalid input WebAssembly code at offset ");
+    match translated.and_then(|rest| rest.split_once(": ")) {
+        Some((offset, what)) => match offset.parse::<u64>() {
+            Ok(offset) => format!("invalid: {what} at byte {offset:#x}"),
+            Err(_) => cause,
+        },
+        None => format!("{error:#}"),
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn engine_compile(
+    engine: &Engine,
+    wasm: *const u8,
+    size_bytes: usize,
+    ret: *mut CBytes,
+    err: *mut CErr,
+) -> bool {
+    unsafe {
+        export(err, false, || {
+            let artefact = compile(engine, slice_of(wasm, size_bytes))?;
+            if !ffi::append(ret, &artefact) {
+                return fail(Code::Memory, "out of memory");
+            }
+            Ok(true)
+        })
+    }
+}

@@ -1,0 +1,315 @@
+//! Fibers: one run of one entry in a fresh instance, as a future that C polls.
+
+use crate::exit::{self, CExit};
+use crate::ffi::{contain, panic_text};
+use crate::host;
+use crate::image::{Code, ComponentCode, Entry, Image, ModuleCode};
+use crate::store::{Data, Limiter, Stopped};
+use crate::wasi::{self, CWasi};
+use std::cell::{Cell, RefCell};
+use std::ffi::{c_int, c_void};
+use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use tokio::runtime::EnterGuard;
+use wasmtime::{Error, Result, Store, TypedFunc, UpdateDeadline};
+
+/// `struct engine_process_functions`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CProcessFunctions {
+    tick: extern "C" fn(*mut c_void) -> c_int,
+    retain: extern "C" fn(*mut c_void),
+    wake: extern "C" fn(*mut c_void),
+    release: extern "C" fn(*mut c_void),
+}
+
+/// Set once by the node; tests may set it again between fibers, so the old ones are kept.
+static FUNCTIONS: AtomicPtr<CProcessFunctions> = AtomicPtr::new(std::ptr::null_mut());
+static ALL_FUNCTIONS: Mutex<Vec<Box<CProcessFunctions>>> = Mutex::new(Vec::new());
+
+#[unsafe(no_mangle)]
+pub extern "C" fn engine_set_process_functions(functions: &CProcessFunctions) {
+    contain((), || {
+        let mut all = ALL_FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(Box::new(*functions));
+        let newest: *mut CProcessFunctions = &mut **all.last_mut().expect("one was put there");
+        FUNCTIONS.store(newest, Ordering::Release);
+    });
+}
+
+fn functions() -> &'static CProcessFunctions {
+    // Pairs with the release above; engine.h wants it set before the first fiber.
+    unsafe { FUNCTIONS.load(Ordering::Acquire).as_ref() }.expect("process functions are set")
+}
+
+static WAKER: RawWakerVTable = RawWakerVTable::new(
+    |process| {
+        (functions().retain)(process.cast_mut().cast());
+        RawWaker::new(process, &WAKER)
+    },
+    |process| {
+        (functions().wake)(process.cast_mut().cast());
+        (functions().release)(process.cast_mut().cast());
+    },
+    |process| (functions().wake)(process.cast_mut().cast()),
+    |process| (functions().release)(process.cast_mut().cast()),
+);
+
+/// `struct engine_spawn_options`.
+#[repr(C)]
+pub struct CSpawn {
+    process: *mut c_void,
+    entry: u32,
+    memory_max_bytes: u64,
+    wasi: *const CWasi,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Live,
+    Ended,
+}
+
+/// Stores in which the engine panicked. They stay, so that their slots never serve another guest; as
+/// many as the pools have slots, at most.
+static BROKEN: Mutex<Vec<Store<Data>>> = Mutex::new(Vec::new());
+
+/// The store of a run: dropped at its end, but kept out of the way when a panic passes.
+struct Held(ManuallyDrop<Store<Data>>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let store = unsafe { ManuallyDrop::take(&mut self.0) };
+        if std::thread::panicking() {
+            BROKEN.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+        }
+    }
+}
+
+/// `struct engine_fiber`: the head of a task, whose future lies behind it.
+pub struct Fiber {
+    process: *mut c_void,
+    poll: unsafe fn(*mut Fiber, &mut Context<'_>) -> Poll<Result<()>>,
+    drop_future: unsafe fn(*mut Fiber),
+    free: unsafe fn(*mut Fiber),
+    state: Cell<State>,
+    /// This guest has a WASI context: polls and the end of its future need the runtime.
+    wasi: Cell<bool>,
+    entered: RefCell<Option<EnterGuard<'static>>>,
+}
+
+impl Fiber {
+    /// Called at each WASI call, inside a poll: from now on this thread has a runtime until the
+    /// poll ends. Guests that make no WASI call never touch the runtime's shared counters.
+    #[inline]
+    pub fn needs_runtime(&self) {
+        let mut entered = self.entered.borrow_mut();
+        if entered.is_none() {
+            self.wasi.set(true);
+            *entered = wasi::enter();
+        }
+    }
+
+    fn enter(&self) {
+        if self.wasi.get() {
+            *self.entered.borrow_mut() = wasi::enter();
+        }
+    }
+
+    fn leave(&self) {
+        drop(self.entered.borrow_mut().take());
+    }
+}
+
+#[repr(C)]
+struct Task<F> {
+    head: Fiber,
+    future: ManuallyDrop<F>,
+}
+
+impl<F: Future<Output = Result<()>>> Task<F> {
+    /// `make` gets the address the fiber will have, before it is there: to keep, not to use.
+    fn create(process: *mut c_void, make: impl FnOnce(*const Fiber) -> F) -> *mut Fiber {
+        let memory = Box::into_raw(Box::<Task<F>>::new_uninit()).cast::<Task<F>>();
+        let task = Task {
+            head: Fiber {
+                process,
+                poll: Self::poll,
+                drop_future: Self::drop_future,
+                free: Self::free,
+                state: Cell::new(State::Live),
+                wasi: Cell::new(false),
+                entered: RefCell::new(None),
+            },
+            future: ManuallyDrop::new(make(memory.cast())),
+        };
+        unsafe { memory.write(task) };
+        memory.cast()
+    }
+
+    unsafe fn poll(fiber: *mut Fiber, context: &mut Context<'_>) -> Poll<Result<()>> {
+        // A field of its own, so that the future may look at the head while it runs.
+        let future = unsafe { &raw mut (*fiber.cast::<Task<F>>()).future };
+        let future: &mut F = unsafe { &mut *future };
+        unsafe { Pin::new_unchecked(future) }.poll(context)
+    }
+
+    unsafe fn drop_future(fiber: *mut Fiber) {
+        unsafe { ManuallyDrop::drop(&mut *(&raw mut (*fiber.cast::<Task<F>>()).future)) }
+    }
+
+    unsafe fn free(fiber: *mut Fiber) {
+        // The future is ManuallyDrop: this frees memory only.
+        drop(unsafe { Box::from_raw(fiber.cast::<Task<F>>()) });
+    }
+}
+
+/// What a run needs to know; small, because it waits inside the future until the first poll.
+struct Run {
+    image: *const Image,
+    process: *mut c_void,
+    fiber: *const Fiber,
+    wasi: *const CWasi,
+    memory_max_bytes: u64,
+    entry: u32,
+}
+
+fn store(run: &Run, image: &Image) -> Held {
+    let data = Data {
+        process: run.process,
+        image: run.image,
+        fiber: run.fiber,
+        memory: None,
+        limiter: Limiter {
+            memory_bytes: run.memory_max_bytes.min(image.memory_reservation_bytes),
+            table_elements: image.table_elements,
+        },
+        wasi: run.wasi,
+        preview1: None,
+        preview2: None,
+    };
+    let mut store = Store::new(&image.engine, data);
+    store.limiter(|data| &mut data.limiter);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|store| match (functions().tick)(store.data().process) {
+        0 => Ok(UpdateDeadline::Continue(1)),
+        1 => Ok(UpdateDeadline::Yield(1)),
+        _ => Err(Error::new(Stopped)),
+    });
+    Held(ManuallyDrop::new(store))
+}
+
+async fn run_module(run: Run, code: &ModuleCode) -> Result<()> {
+    let image = unsafe { &*run.image };
+    let mut held = store(&run, image);
+    let store = &mut *held.0;
+    if image.wasi {
+        wasi::open_preopens(store.data_mut(), false)?;
+    }
+    let instance = code.pre.instantiate_async(&mut *store).await?;
+    let entry = &image.entries[run.entry as usize];
+    let Entry::Module { export, is_start } = entry else { unreachable!("a module's entry") };
+    if let Some(initialize) = &code.initialize
+        && !is_start
+    {
+        host::function(store, instance, initialize)?.call_async(&mut *store, ()).await?;
+    }
+    host::function(store, instance, export)?.call_async(&mut *store, ()).await
+}
+
+async fn run_component(run: Run, code: &ComponentCode) -> Result<()> {
+    let image = unsafe { &*run.image };
+    let mut held = store(&run, image);
+    let store = &mut *held.0;
+    if image.wasi {
+        wasi::open_preopens(store.data_mut(), true)?;
+    }
+    let instance = code.pre.instantiate_async(&mut *store).await?;
+    match &image.entries[run.entry as usize] {
+        Entry::ComponentRun(export) => {
+            let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut *store, export)?;
+            let (result,) = run.call_async(&mut *store, ()).await?;
+            // What a shell would call status 1.
+            result.map_err(|()| Error::new(wasmtime_wasi::I32Exit(1)))
+        }
+        Entry::Component(export) => {
+            let run = instance.get_typed_func::<(), ()>(&mut *store, export)?;
+            run.call_async(&mut *store, ()).await
+        }
+        Entry::Module { .. } => unreachable!("a component's entry"),
+    }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn engine_fiber_create(image: &'static Image, options: &CSpawn) -> *mut Fiber {
+    let run = |fiber| Run {
+        image,
+        process: options.process,
+        fiber,
+        wasi: options.wasi,
+        memory_max_bytes: options.memory_max_bytes,
+        entry: options.entry,
+    };
+    contain(std::ptr::null_mut(), || match &image.code {
+        Code::Module(code) => Task::create(options.process, |fiber| run_module(run(fiber), code)),
+        Code::Component(code) => {
+            Task::create(options.process, |fiber| run_component(run(fiber), code))
+        }
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn engine_fiber_poll(fiber: *mut Fiber, ret: &mut CExit) -> bool {
+    let head = unsafe { &*fiber };
+    if head.state.get() != State::Live {
+        exit::fault(ret, "polled after its end");
+        return true;
+    }
+    // Not dropped: it borrows the reference that C holds while it polls.
+    let waker = unsafe { Waker::from_raw(RawWaker::new(head.process.cast(), &WAKER)) };
+    let waker = ManuallyDrop::new(waker);
+    let mut context = Context::from_waker(&waker);
+    head.enter();
+    let polled = catch_unwind(AssertUnwindSafe(|| unsafe { (head.poll)(fiber, &mut context) }));
+    let ended = match polled {
+        Ok(Poll::Pending) => false,
+        Ok(Poll::Ready(result)) => {
+            // Ended before the description, so that a panic in there drops nothing twice.
+            head.state.set(State::Ended);
+            contain((), || unsafe { (head.drop_future)(fiber) });
+            match result {
+                Ok(()) => exit::returned(ret),
+                Err(error) => contain((), || exit::describe(ret, &error)),
+            }
+            true
+        }
+        Err(payload) => {
+            // The unwinding dropped all that the future held.
+            head.state.set(State::Ended);
+            exit::fault(ret, &format!("the engine failed: {}", panic_text(payload.as_ref())));
+            true
+        }
+    };
+    head.leave();
+    ended
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn engine_fiber_destroy(fiber: *mut Fiber) {
+    let Some(head) = (unsafe { fiber.as_ref() }) else { return };
+    if head.state.get() == State::Live {
+        head.state.set(State::Ended);
+        head.enter();
+        contain((), || unsafe { (head.drop_future)(fiber) });
+        head.leave();
+    }
+    unsafe { (head.free)(fiber) };
+}
+
+/// `() -> ()`, checked when the image was loaded.
+pub type Function = TypedFunc<(), ()>;

@@ -1,0 +1,55 @@
+/**
+ * @file
+ * A registered component: Wasm that was inspected, compiled or taken from the cache, loaded once per
+ * worker, linked, with its grant.
+ *
+ * Life:    component_open() (reads and inspects: no engine needed) -> pool_create() with what
+ *          all of them need -> component_prepare() -> processes of it -> component_destroy() after the last.
+ * Threads: constant once prepared, but for its counts.
+ */
+#pragma once
+
+#include "guest/cache.h"
+#include "guest/grant.h"
+#include "guest/pool.h"
+
+struct component;
+
+struct component_options {
+    const char *name;             /**< Copied. */
+    const char *path;             /**< Of the Wasm file; copied. */
+    const struct grant *grant;    /**< Borrowed. */
+    const char *const *arguments; /**< For commands, after the program's name; borrowed; or NULL. */
+    uint32_t max_processes;       /**< At once; 0: no limit of its own. */
+};
+
+enum { COMPONENT_FILE_BYTES_MAX = 256 << 20 };
+
+/** Read and inspect. NULL: ERR_NOT_FOUND, ERR_INPUT ("component 'api': api.wasm: truncated ...").  */
+struct component *component_open(const struct component_options *options, struct err *err) MUST_USE;
+void component_destroy(struct component *component);
+DEFINE_AUTO_DESTROY(component)
+
+/** Add what it takes to the needs of its pool class. */
+void component_add_need(const struct component *component,
+                        struct capacity_need needs[POOL_CLASSES]);
+
+/** Compile (or find in `cache`; NULL: none), load and link for every worker.
+ *  @param imports  what C offers to core modules: host functions of all layers; borrowed
+ *  @return false: ERR_INPUT, naming file, import and remedy. */
+bool component_prepare(struct component *component, struct pool *pool, struct cache *cache,
+                       const struct engine_import *imports, size_t import_count, struct err *err)
+    MUST_USE;
+
+/** Find an entry to run ("show", "_start", "wasi:cli/run"); NULL: the only sensible default of a command.
+ *  False: ERR_NOT_FOUND, listing what is exported. */
+bool component_entry(struct component *component, const char *name, uint32_t *ret, struct err *err)
+    MUST_USE;
+
+const char *component_name(const struct component *component);
+enum engine_kind component_kind(const struct component *component);
+const struct grant *component_grant(const struct component *component);
+
+/** Processes of it that live now, and ever. */
+uint64_t component_processes(const struct component *component);
+uint64_t component_spawned(const struct component *component);

@@ -1,0 +1,28 @@
+/**
+ * @file
+ * What a process may do and how much of it: its capabilities and limits, default-deny. A zeroed grant
+ * denies everything; its zero limits mean "none allowed", never "no limit", except where said.
+ *
+ * Life:    built once for a component from the manifest; borrowed by its processes.
+ * Threads: constant once built.
+ */
+#pragma once
+
+#include "core/mailbox.h"
+#include "engine/engine.h"
+
+struct grant {
+    const char *name;          /**< Profile or capability: what a denial tells to change. */
+    uint64_t memory_max_bytes; /**< Of each linear memory; growth beyond traps. */
+    uint64_t cpu_max_ns;       /**< Of a unit of work; 0: no limit. */
+    struct mailbox_limits mailbox;
+    uint32_t log_lines_per_s;       /**< Then "N suppressed". */
+    bool stdio;                     /**< allow-stdio: output goes to the log. */
+    bool inherit_stdio;             /**< The node's own descriptors, for `mote run`. */
+    const char *const *environment; /**< env: NULL-terminated "KEY=value"; NULL: none. */
+    const struct engine_preopen *preopens;
+    size_t preopen_count;
+};
+
+/** The value of a granted environment variable, or NULL (not granted, or not set). */
+const char *grant_env(const struct grant *grant, const char *name, size_t name_bytes);

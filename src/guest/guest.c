@@ -1,0 +1,416 @@
+#include "guest/guest.h"
+
+#include "base/log.h"
+#include "base/number.h"
+#include "core/node.h"
+#include "guest/component_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How often one process may write log lines: a window of a second. */
+struct log_window {
+    uint64_t began_ns;
+    uint32_t lines, suppressed;
+    uint64_t denied_ns; /* when a refusal was last noted; 0: never */
+};
+
+struct guest {
+    struct process process;        /* first: the engine and core hand out its address */
+    struct component *component;   /* constant */
+    struct engine_fiber *fiber;    /* owner; NULL once reclaimed */
+    const struct guest_role *role; /* constant */
+    void *context;                 /* constant */
+    unsigned seat;                 /* constant: the worker whose engine it was born in */
+    bool yielded;                  /* owner: its tick said yield in this turn */
+    bool full;                     /* owner: the engine had no room for it */
+    struct log_window log;         /* owner */
+};
+
+static struct guest *guest_of(struct process *process)
+{
+    return CONTAINER_OF(process, struct guest, process);
+}
+
+/* Pids are text in the log: they use all 64 bits, more than a JSON number keeps. Valid until the
+ * thread's next one. */
+static struct log_field pid_field(const struct guest *guest)
+{
+    static _Thread_local char digits[20];
+    size_t size = number_format(guest->process.pid.raw, digits);
+    return LOG_FIELD_TEXT("pid", digits, size);
+}
+
+/* ---- what the engine asks ---- */
+
+static enum engine_tick_result on_tick(void *process)
+{
+    struct guest *guest = process;
+    switch (process_tick(&guest->process)) {
+    case TICK_CONTINUE:
+        return ENGINE_TICK_CONTINUE;
+    case TICK_YIELD:
+        guest->yielded = true;
+        return ENGINE_TICK_YIELD;
+    case TICK_STOP:
+        return ENGINE_TICK_STOP;
+    }
+    BUG("unknown tick");
+}
+
+static void on_retain(void *process)
+{
+    process_retain(process);
+}
+
+static void on_wake(void *process)
+{
+    process_wake(process);
+}
+
+static void on_release(void *process)
+{
+    process_release(process);
+}
+
+void guest_start(void)
+{
+    static const struct engine_process_functions functions = {
+        .tick = on_tick, .retain = on_retain, .wake = on_wake, .release = on_release};
+    engine_set_process_functions(&functions);
+}
+
+/* ---- its body ---- */
+
+static void classify(struct guest *guest, struct engine_exit *from, struct exit *ret)
+{
+    *ret = (struct exit){.exit_class = EXIT_CRASHED, .backtrace = TAKE(from->backtrace)};
+    switch (from->kind) {
+    case ENGINE_EXIT_RETURNED:
+        ret->exit_class = EXIT_NORMAL;
+        return;
+    case ENGINE_EXIT_STATUS:
+        ret->status = from->status;
+        ret->exit_class = from->status == 0 ? EXIT_NORMAL : EXIT_CRASHED;
+        if (from->status != 0) {
+            snprintf(ret->reason, sizeof ret->reason, "exit status %d", (int)from->status);
+        }
+        return;
+    case ENGINE_EXIT_MEMORY:
+        ret->exit_class = EXIT_CRASHED_MEMORY;
+        snprintf(ret->reason, sizeof ret->reason, "asked for %llu KiB of at most %llu KiB",
+                 (unsigned long long)from->asked_bytes / 1024,
+                 (unsigned long long)from->ceiling_bytes / 1024);
+        return;
+    case ENGINE_EXIT_STOPPED:
+        ret->exit_class = EXIT_KILLED; /* core knows which stop was raised and says so */
+        return;
+    case ENGINE_EXIT_FULL:
+        guest->full = true;
+        snprintf(ret->reason, sizeof ret->reason, "pool full: %.200s", from->text);
+        return;
+    case ENGINE_EXIT_TRAP:
+    case ENGINE_EXIT_HOST:
+    case ENGINE_EXIT_FAULT:
+        snprintf(ret->reason, sizeof ret->reason, "%s", from->text);
+        return;
+    }
+    BUG("engine exit %d", (int)from->kind);
+}
+
+static enum turn guest_turn(struct process *process, struct exit *ret_exit)
+{
+    struct guest *guest = guest_of(process);
+    if (guest->role->before_turn != NULL) {
+        guest->role->before_turn(guest, guest->context);
+    }
+    guest->yielded = false;
+    struct engine_exit ended = {0};
+    if (!engine_fiber_poll(guest->fiber, &ended)) {
+        return guest->yielded ? TURN_YIELDED : TURN_PARKED;
+    }
+    classify(guest, &ended, ret_exit);
+    engine_exit_fini(&ended);
+    return TURN_ENDED;
+}
+
+static void guest_reclaim(struct process *process)
+{
+    struct guest *guest = guest_of(process);
+    engine_fiber_destroy(TAKE(guest->fiber));
+    pool_give(guest->component->pool, guest->component->cls, guest->seat);
+    /* Relaxed: counts only. */
+    atomic_fetch_sub_explicit(&guest->component->processes, 1, memory_order_relaxed);
+}
+
+static void log_suppressed(struct guest *guest)
+{
+    if (guest->log.suppressed == 0) {
+        return;
+    }
+    log_write(LOG_WARN, "log lines suppressed",
+              (struct log_field[]){
+                  LOG_FIELD_STRING("component", guest->component->name), pid_field(guest),
+                  LOG_FIELD_NUMBER("lines", guest->log.suppressed), LOG_FIELD_END});
+    guest->log.suppressed = 0;
+}
+
+static enum log_level level_of(enum exit_class exit_class)
+{
+    switch (exit_class) {
+    case EXIT_NORMAL:
+    case EXIT_SHUTDOWN:
+        return LOG_DEBUG;
+    case EXIT_EXITED:
+    case EXIT_KILLED: /* somebody wanted it */
+        return LOG_INFO;
+    case EXIT_CRASHED:
+    case EXIT_CRASHED_MEMORY:
+    case EXIT_CRASHED_CPU:
+    case EXIT_CRASHED_TIMEOUT:
+        return LOG_ERROR;
+    }
+    BUG("exit class %d", (int)exit_class);
+}
+
+static void log_exit(struct guest *guest, const struct exit *exit)
+{
+    enum log_level level = level_of(exit->exit_class);
+    if (!log_enabled(level)) {
+        return;
+    }
+    const char *backtrace = exit->backtrace != NULL ? exit->backtrace : "";
+    log_write(level, "process exited",
+              (struct log_field[]){LOG_FIELD_STRING("component", guest->component->name),
+                                   pid_field(guest),
+                                   LOG_FIELD_STRING("class", exit_class_name(exit->exit_class)),
+                                   LOG_FIELD_STRING("reason", exit->reason),
+                                   LOG_FIELD_STRING("backtrace", backtrace), LOG_FIELD_END});
+}
+
+static void guest_exited(struct process *process, const struct exit *exit)
+{
+    struct guest *guest = guest_of(process);
+    log_suppressed(guest);
+    /* A command's status is its own affair; `mote run` reports it. */
+    if (!guest->component->grant->inherit_stdio) {
+        log_exit(guest, exit);
+    }
+    if (guest->role->exited != NULL) {
+        guest->role->exited(guest, guest->context, exit);
+    }
+}
+
+static void guest_destroy(struct process *process)
+{
+    free(guest_of(process));
+}
+
+/* ---- spawning ---- */
+
+static bool take_room(struct guest *guest, unsigned worker, struct err *err)
+{
+    struct component *component = guest->component;
+    unsigned before = atomic_fetch_add_explicit(&component->processes, 1, memory_order_relaxed);
+    if (component->max_processes != 0 && before >= component->max_processes) {
+        atomic_fetch_sub_explicit(&component->processes, 1, memory_order_relaxed);
+        return err_set(err, ERR_LIMIT, "component '%s' has its max-processes of %u",
+                       component->name, component->max_processes);
+    }
+    if (!pool_take(component->pool, component->cls, worker, &guest->seat)) {
+        atomic_fetch_sub_explicit(&component->processes, 1, memory_order_relaxed);
+        return err_set(err, ERR_LIMIT, "every pool of Wasm instances is full");
+    }
+    return true;
+}
+
+static const struct body guest_body = {
+    .turn = guest_turn,
+    .reclaim = guest_reclaim,
+    .exited = guest_exited,
+    .destroy = guest_destroy,
+};
+
+bool guest_spawn(struct node *node, struct component *component,
+                 const struct guest_options *options, struct worker *worker,
+                 struct process **ret_process, struct err *err)
+{
+    struct guest *guest = malloc(sizeof *guest);
+    if (guest == NULL) {
+        return err_set_memory(err);
+    }
+    guest->component = component;
+    guest->role = options->role;
+    guest->context = options->context;
+    guest->yielded = guest->full = false;
+    guest->log = (struct log_window){0};
+    unsigned index = worker != NULL ? worker->index : 0;
+    if (!take_room(guest, index, err)) {
+        free(guest);
+        return false;
+    }
+    const struct grant *grant = component->grant;
+    process_init(&guest->process, &guest_body, node,
+                 &(struct process_options){.kind = options->role->kind,
+                                           .parent = options->parent,
+                                           .label = component->name,
+                                           .mailbox = grant->mailbox,
+                                           .cpu_budget_ns = grant->cpu_max_ns,
+                                           .deadline_ns = options->deadline_ns});
+    guest->fiber = engine_fiber_create(
+        component->images[guest->seat],
+        &(struct engine_spawn_options){.process = guest,
+                                       .entry = options->entry,
+                                       .memory_max_bytes = grant->memory_max_bytes,
+                                       .wasi = &component->wasi});
+    if (ret_process != NULL) {
+        process_retain(&guest->process);
+        *ret_process = &guest->process;
+    }
+    bool started = guest->fiber != NULL ? process_start(&guest->process, worker, err)
+                                        : err_set_memory(err);
+    if (!started) {
+        guest_reclaim(&guest->process);
+        if (ret_process != NULL) {
+            process_release(TAKE(*ret_process));
+        }
+        process_release(&guest->process);
+        return false;
+    }
+    /* Relaxed: a count. */
+    atomic_fetch_add_explicit(&component->spawned, 1, memory_order_relaxed);
+    return true;
+}
+
+/* ---- for host functions ---- */
+
+struct guest *guest_of_call(const struct engine_call *call)
+{
+    return call->process;
+}
+
+struct process *guest_process(struct guest *guest)
+{
+    return &guest->process;
+}
+
+struct component *guest_component(struct guest *guest)
+{
+    return guest->component;
+}
+
+void *guest_context(struct guest *guest, const struct guest_role *role)
+{
+    return guest->role == role ? guest->context : NULL;
+}
+
+bool guest_was_refused(const struct guest *guest)
+{
+    return guest->full;
+}
+
+uint8_t *guest_window(struct engine_call *call, uint64_t pointer, uint64_t size_bytes)
+{
+    uint64_t start = (uint32_t)pointer;
+    uint64_t size = (uint32_t)size_bytes;
+    if (UNLIKELY(start + size > call->memory_bytes || call->memory == NULL)) {
+        snprintf(call->text, sizeof call->text,
+                 "pointer %#llx with %llu bytes reaches outside the memory of %zu bytes",
+                 (unsigned long long)start, (unsigned long long)size, call->memory_bytes);
+        return NULL;
+    }
+    return call->memory + start;
+}
+
+enum engine_call_result guest_answer(struct engine_call *call, int32_t value)
+{
+    call->result = (uint32_t)value;
+    return ENGINE_CALL_DONE;
+}
+
+enum engine_call_result guest_answer_text(struct engine_call *call, const void *data,
+                                          size_t size_bytes, uint64_t pointer, uint64_t capacity)
+{
+    uint8_t *window = guest_window(call, pointer, capacity);
+    if (window == NULL) {
+        return ENGINE_CALL_TRAP;
+    }
+    size_t copied = size_bytes < (uint32_t)capacity ? size_bytes : (uint32_t)capacity;
+    if (copied > 0) {
+        memcpy(window, data, copied);
+    }
+    return guest_answer(call, (int32_t)size_bytes);
+}
+
+enum { SECOND_NS = 1000000000 };
+
+void guest_log_denied(struct guest *guest, const char *what, const char *manifest_line)
+{
+    uint64_t now_ns = node_now_ns(guest->process.node);
+    if (guest->log.denied_ns != 0 && now_ns - guest->log.denied_ns < SECOND_NS) {
+        return;
+    }
+    guest->log.denied_ns = now_ns;
+    char allow[256];
+    snprintf(allow, sizeof allow, "%s under the capability of [components.%s] (now \"%s\")",
+             manifest_line, guest->component->name, guest->component->grant->name);
+    log_write(LOG_WARN, "denied",
+              (struct log_field[]){LOG_FIELD_STRING("component", guest->component->name),
+                                   pid_field(guest), LOG_FIELD_STRING("call", what),
+                                   LOG_FIELD_STRING("allow", allow), LOG_FIELD_END});
+}
+
+/* Whether this line still fits into the second's allowance. */
+static bool log_allowed(struct guest *guest)
+{
+    uint64_t now_ns = node_now_ns(guest->process.node);
+    if (guest->log.began_ns == 0 || now_ns - guest->log.began_ns >= SECOND_NS) {
+        log_suppressed(guest);
+        guest->log.began_ns = now_ns;
+        guest->log.lines = 0;
+    }
+    if (guest->log.lines >= guest->component->grant->log_lines_per_s) {
+        guest->log.suppressed++;
+        return false;
+    }
+    guest->log.lines++;
+    return true;
+}
+
+enum { LOG_LINE_BYTES_MAX = 4096 };
+
+void guest_log(struct guest *guest, unsigned level, const char *stream, const char *text,
+               size_t size_bytes)
+{
+    if (!log_enabled((enum log_level)level) || !log_allowed(guest)) {
+        return;
+    }
+    size_t kept = size_bytes < LOG_LINE_BYTES_MAX ? size_bytes : LOG_LINE_BYTES_MAX;
+    log_write((enum log_level)level, "guest",
+              (struct log_field[]){LOG_FIELD_STRING("component", guest->component->name),
+                                   pid_field(guest), LOG_FIELD_STRING("stream", stream),
+                                   LOG_FIELD_TEXT("text", text, kept), LOG_FIELD_END});
+}
+
+bool guest_output(void *process, int fd, const uint8_t *data, size_t size_bytes)
+{
+    struct guest *guest = process;
+    const char *stream = fd == 1 ? "stdout" : "stderr";
+    if (!guest->component->grant->stdio) {
+        guest_log_denied(guest, stream, "allow-stdio = true");
+        return false;
+    }
+    const char *text = (const char *)data;
+    while (size_bytes > 0) {
+        const char *end = memchr(text, '\n', size_bytes);
+        size_t line = end != NULL ? (size_t)(end - text) : size_bytes;
+        if (line > 0) {
+            guest_log(guest, LOG_INFO, stream, text, line);
+        }
+        size_t taken = end != NULL ? line + 1 : line;
+        text += taken;
+        size_bytes -= taken;
+    }
+    return true;
+}

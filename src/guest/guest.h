@@ -1,0 +1,75 @@
+/**
+ * @file
+ * A process whose body is a Wasm guest: one fresh instance, one fiber, one entry.
+ *
+ * What it is *for* (an HTTP request, a command) is its context: an object of a layer above with a
+ * small table of functions; host functions of that layer find it with guest_context().
+ *
+ * Threads: as core/process.h; host functions run within a turn.
+ */
+#pragma once
+
+#include "guest/component.h"
+
+struct guest;
+
+/** What a kind of guest does besides running. Constant; every member may be NULL but `kind`. */
+struct guest_role {
+    const char *kind; /**< For `ps`: "http", "command". */
+    /** At the begin of every turn, on its worker. */
+    void (*before_turn)(struct guest *guest, void *context);
+    /** It has exited and was reclaimed; the last call with this context. */
+    void (*exited)(struct guest *guest, void *context, const struct exit *exit);
+};
+
+struct guest_options {
+    uint32_t entry;                /**< From component_entry(). */
+    const struct guest_role *role; /**< Borrowed. */
+    void *context;                 /**< The role's; borrowed until `exited`. */
+    uint64_t deadline_ns;          /**< Of its first unit of work; 0: none. */
+    struct pid parent;
+};
+
+/** Spawn on `worker` (NULL: any). Its instance is made at its first turn.
+ *  @param ret_process  with a reference for the caller, or NULL if not wanted
+ *  @return false, nothing started, the role is not told: ERR_LIMIT (node, component or pool is full),
+ *          ERR_DENIED (draining), ERR_MEMORY. */
+bool guest_spawn(struct node *node, struct component *component,
+                 const struct guest_options *options, struct worker *worker,
+                 struct process **ret_process, struct err *err) MUST_USE;
+
+/** Connect engine and core: once, before the first component is prepared. */
+void guest_start(void);
+
+/* ---- for host functions ---- */
+
+/** The calling guest. */
+struct guest *guest_of_call(const struct engine_call *call);
+struct process *guest_process(struct guest *guest);
+struct component *guest_component(struct guest *guest);
+
+/** Its context if its role is `role`, else NULL. */
+void *guest_context(struct guest *guest, const struct guest_role *role);
+
+/** The window at `pointer` of `size_bytes` in the caller's memory, or NULL: then the call's text is
+ *  set and the host function returns ENGINE_CALL_TRAP. Both come as raw i32 arguments. */
+uint8_t *guest_window(struct engine_call *call, uint64_t pointer, uint64_t size_bytes);
+
+/** Copy `size_bytes` of text out, snprintf-like: at most `capacity` bytes go to `pointer`; the
+ *  result is the full size. Returns what the host function returns. */
+enum engine_call_result guest_answer_text(struct engine_call *call, const void *data,
+                                          size_t size_bytes, uint64_t pointer, uint64_t capacity);
+
+/** Whether its end was the pool's refusal: nothing of it ran. For the role's `exited`. */
+bool guest_was_refused(const struct guest *guest);
+
+/** Set an i32 result. */
+enum engine_call_result guest_answer(struct engine_call *call, int32_t value);
+
+/** Note a refusal in the log, at most once a second for one process, with the manifest line that
+ *  would allow it (such as `env = ["NAME"]`). */
+void guest_log_denied(struct guest *guest, const char *what, const char *manifest_line);
+
+/** One line from the guest, rate-limited by its grant. Owner. */
+void guest_log(struct guest *guest, unsigned level, const char *stream, const char *text,
+               size_t size_bytes);

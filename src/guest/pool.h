@@ -1,0 +1,53 @@
+/**
+ * @file
+ * The engines of a node: one per worker and pool class in use, and who has room.
+ *
+ * Life:    pool_create() once the components' needs are known -> used -> pool_destroy() after the
+ *          last process and component.
+ * Threads: taking and giving back: any; the rest constant.
+ */
+#pragma once
+
+#include "core/node.h"
+#include "engine/engine.h"
+#include "guest/capacity.h"
+
+struct pool;
+
+struct pool_options {
+    unsigned workers;
+    const struct capacity_need *needs; /**< POOL_CLASSES of them; borrowed for the call. */
+    uint32_t max_processes;            /**< 0: as many as the limits in force allow. */
+    uint32_t stack_bytes;              /**< Of a fiber; 0: POOL_STACK_BYTES. */
+};
+
+enum { POOL_STACK_BYTES = 128 * 1024 };
+
+/** Create the engines. Smaller ones, with a warning, when the system refuses the planned size.
+ *  NULL: ERR_LIMIT with the remedy. */
+struct pool *pool_create(const struct pool_options *options, struct err *err) MUST_USE;
+void pool_destroy(struct pool *pool);
+DEFINE_AUTO_DESTROY(pool)
+
+/** Advance every engine's epoch: the node's on_tick. Any thread. */
+void pool_tick(void *pool);
+
+/** NULL when the class is not in use. */
+struct engine *pool_engine(const struct pool *pool, unsigned worker, enum pool_class cls);
+unsigned pool_workers(const struct pool *pool);
+
+/** What was decided, for the start-up line and `stats`. */
+const struct capacity_plan *pool_plan(const struct pool *pool);
+const struct capacity_limits *pool_limits(const struct pool *pool);
+
+/** Reserve room for one fiber, in `worker`'s engine if it has some, else in the one with most. False:
+ *  all are full. `*ret_worker` says which. */
+bool pool_take(struct pool *pool, enum pool_class cls, unsigned worker, unsigned *ret_worker)
+    MUST_USE;
+void pool_give(struct pool *pool, enum pool_class cls, unsigned worker);
+
+/** Room reserved now, over all. */
+uint64_t pool_in_use(const struct pool *pool);
+
+/** What the engines say that they have handed out, summed. */
+struct engine_usage pool_usage(const struct pool *pool);

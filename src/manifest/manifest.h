@@ -1,0 +1,214 @@
+/**
+ * @file
+ * `mote.toml` as checked structs: every setting that applies, at its default unless something set it,
+ * each with the place it comes from. `docs/manifest.md` is the reference of the keys.
+ *
+ * A manifest is all right or not there: loading collects every problem, and gives nothing when one of
+ * them is an error. Numbers are kept in the unit that ends the key's name.
+ *
+ * Life:    manifest_load() -> read -> manifest_destroy(). All strings belong to the manifest.
+ * Threads: constant once loaded.
+ */
+#pragma once
+
+#include "manifest/arena.h"
+#include "manifest/problem.h"
+
+/* Where a setting comes from: a line of the manifest, or one of these. */
+#define MANIFEST_DEFAULT 0U
+#define MANIFEST_OPTION UINT32_MAX        /**< Of the command line. */
+#define MANIFEST_PROFILE (UINT32_MAX - 1) /**< The profile that a grant starts from. */
+#define MANIFEST_MACHINE (UINT32_MAX - 2) /**< Worked out from what the machine allows. */
+
+struct manifest_number {
+    uint64_t value;
+    uint32_t line;
+};
+
+struct manifest_flag {
+    bool value;
+    uint32_t line;
+};
+
+struct manifest_text {
+    const char *value; /**< NULL: not given, and there is no default. */
+    uint32_t line;
+};
+
+/** [node] */
+struct manifest_node {
+    struct manifest_text name;              /**< 1 to 64 of A-Z a-z 0-9 . _ - */
+    struct manifest_number workers;         /**< 0: one a processor. */
+    struct manifest_number max_processes;   /**< 0: from the limits in force. */
+    struct manifest_number max_connections; /**< Over all listeners; 0: from the limits in force. */
+    struct manifest_number max_memory_mb;   /**< Of one process, where nothing closer says. */
+    struct manifest_number tick_ms;
+    struct manifest_number drain_ms;
+};
+
+/** [log] */
+struct manifest_log {
+    struct manifest_number level;  /**< enum log_level */
+    struct manifest_number format; /**< enum log_format */
+    struct manifest_flag access;
+};
+
+/** [admin] */
+struct manifest_admin {
+    struct manifest_text listen; /**< "unix:/path", or NULL: a socket in the runtime folder. */
+};
+
+/** What one process may use. */
+struct manifest_limits {
+    struct manifest_number max_memory_mb;
+    struct manifest_number max_cpu_ms;         /**< Of a unit of work. */
+    struct manifest_number deadline_ms;        /**< Of a request until its head. */
+    struct manifest_number stream_deadline_ms; /**< After the head; 0: none. */
+    struct manifest_number mailbox_messages;
+    struct manifest_number mailbox_bytes;
+    struct manifest_number log_lines_per_second;
+};
+
+/** A folder that a guest may see. */
+struct manifest_preopen {
+    const char *written;   /**< As the manifest has it. */
+    const char *host_path; /**< Absolute, without links. */
+    const char *guest_path;
+    bool read_only;
+    uint32_t line;
+};
+
+/** [components.<name>] with everything that its grant gives. */
+struct manifest_component {
+    const char *name;
+    uint32_t line;
+    struct manifest_text source;     /**< Path as this program opens it. */
+    struct manifest_text capability; /**< Profile or [capabilities.<name>]. */
+    const char *profile;             /**< The profile at the root of that. */
+    struct manifest_text entry; /**< Export to call when a route names none; NULL: none given. */
+    struct manifest_number max_processes; /**< 0: only the node's limit. */
+    const char *const *arguments;         /**< Without the program's name; NULL-terminated. */
+    size_t argument_count;
+    uint32_t arguments_line;
+    const char *const *arguments_written; /**< Before interpolation: fit to be shown. */
+    struct manifest_limits limits;
+    struct manifest_flag allow_stdio;
+    const char *const
+        *environment; /**< "NAME=value" of what is granted and set; NULL-terminated. */
+    const char *const *environment_names; /**< What is granted; NULL-terminated. */
+    const struct manifest_preopen *preopens;
+    size_t preopen_count;
+};
+
+/** Who answers a request, and how long that may take. */
+struct manifest_target {
+    const struct manifest_component *component;
+    const char *entry;                  /**< NULL: neither the route nor the component gives one. */
+    struct manifest_number deadline_ms; /**< The component's if it has one, else the listener's. */
+    struct manifest_number stream_deadline_ms; /**< Likewise. */
+};
+
+struct manifest_route {
+    const char *method; /**< "GET"; "*": any. */
+    const char *pattern;
+    struct manifest_target target;
+    uint32_t line;
+};
+
+struct manifest_header {
+    const char *name, *value;
+    const char *written; /**< The value before interpolation: fit to be shown. */
+    uint32_t line;
+};
+
+/** One [[serve]]. */
+struct manifest_serve {
+    uint32_t line;
+    struct manifest_text listen;   /**< Checked with address_parse(). */
+    struct manifest_text protocol; /**< "http" */
+    struct manifest_number deadline_ms;
+    struct manifest_number stream_deadline_ms; /**< 0: none. */
+    struct manifest_number header_timeout_ms;
+    struct manifest_number idle_timeout_ms;
+    struct manifest_number write_timeout_ms;
+    struct manifest_number body_bytes_per_second; /**< The least that counts as sending. */
+    struct manifest_number max_header_bytes;
+    struct manifest_number max_header_count;
+    struct manifest_number max_target_bytes;
+    struct manifest_number max_body_bytes;
+    struct manifest_number stream_buffer_bytes;
+    struct manifest_number disconnect_grace_ms;
+    struct manifest_flag cancel_on_disconnect;
+    struct manifest_text component;    /**< As written; set: `everything` answers all requests. */
+    struct manifest_target everything; /**< Counts only without routes. */
+    const struct manifest_route *routes;
+    size_t route_count;
+    const struct manifest_header *headers;
+    size_t header_count;
+};
+
+struct manifest {
+    const char *path; /**< As given; what messages show. */
+    struct arena arena;
+    struct manifest_node node;
+    struct manifest_log log;
+    struct manifest_admin admin;
+    struct manifest_component *components;
+    size_t component_count;
+    struct manifest_serve *serves;
+    size_t serve_count;
+};
+
+/** What else decides, besides the file. Zeroed: nothing. */
+struct manifest_overrides {
+    const char *const *listen; /**< The i-th takes the place of the i-th [[serve]]'s `listen`. */
+    size_t listen_count;
+    const char *const
+        *protected_paths; /**< Files and folders that no preopen may hold or lie in. */
+    size_t protected_count;
+    bool allow_missing_sources; /**< For whoever is about to build them. */
+};
+
+enum world_entry { WORLD_MISSING, WORLD_FILE, WORLD_FOLDER, WORLD_OTHER, WORLD_UNREADABLE };
+
+/** What a manifest is checked against. Replaced in tests and by the fuzzer. */
+struct manifest_world {
+    void *argument;
+    /** The value of an environment variable, or NULL; valid until the next call. */
+    const char *(*variable)(void *argument, const char *name);
+    /** What there is at `path`, links followed. */
+    enum world_entry (*inspect)(void *argument, const char *path);
+    /** The absolute path without links; what does not exist (yet) stays as written below the nearest
+     *  folder that does. Allocated. NULL: no memory, or `path` cannot be followed. */
+    char *(*resolve)(void *argument, const char *path);
+};
+
+/** Read and check a manifest and the `.env` beside it.
+ *  @param overrides  borrowed for the call; NULL: none
+ *  @param ret        takes every error and warning, in order of position
+ *  @return owned; NULL when there is any error. */
+struct manifest *manifest_load(const char *path, const struct manifest_overrides *overrides,
+                               struct problems *ret) MUST_USE;
+
+/** The same on text. Touches nothing but `world`. `path` only names the text and its folder; problems
+ *  that `ret` already holds count. */
+struct manifest *manifest_load_text(const char *path, const char *text, size_t size_bytes,
+                                    const struct manifest_overrides *overrides,
+                                    const struct manifest_world *world, struct problems *ret)
+    MUST_USE;
+
+/** NULL is allowed. */
+void manifest_destroy(struct manifest *manifest);
+DEFINE_AUTO_DESTROY(manifest)
+
+/** The component of that name, or NULL. */
+const struct manifest_component *manifest_component(const struct manifest *manifest,
+                                                    const char *name);
+
+enum manifest_form { MANIFEST_TEXT, MANIFEST_JSON };
+
+/** Append every setting in force and where it comes from: aligned columns, or one JSON object. Values of
+ *  environment variables are not shown. A caller that knows what a 0 ("from the limits in force")
+ *  amounts to may put that in `value` and MANIFEST_MACHINE in `line` before. False: out of memory. */
+bool manifest_print(const struct manifest *manifest, enum manifest_form form, struct bytes *ret)
+    MUST_USE;

@@ -1,0 +1,265 @@
+/* What `mote check` shows of a manifest: one walk over the tables of keys, told to a report. */
+#include "manifest/manifest.h"
+
+#include "manifest/report.h"
+#include "manifest/section.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const void *member(const struct field_group *group, const struct field *field,
+                          const void *section)
+{
+    return (const char *)section + group->base + field->offset;
+}
+
+/* Without one of its own, a component has the deadline of whichever listener the request came by. */
+static bool is_the_listeners(const struct field_group *group, const struct field *field,
+                             const struct manifest_number *number)
+{
+    return group->fields == LIMIT_FIELDS && number->line == MANIFEST_DEFAULT &&
+           (strcmp(field->key, "deadline-ms") == 0 ||
+            strcmp(field->key, "stream-deadline-ms") == 0);
+}
+
+static void print_field(struct report *report, const struct field_group *group,
+                        const struct field *field, const void *section)
+{
+    const void *value = member(group, field, section);
+
+    switch (field->kind) {
+    case FIELD_NUMBER: {
+        const struct manifest_number *number = value;
+        if (is_the_listeners(group, field, number)) {
+            report_text(report, field->key, NULL, number->line, "the listener's");
+        } else {
+            report_number(report, field->key, *number, field->zero);
+        }
+        return;
+    }
+    case FIELD_CHOICE: {
+        const struct manifest_number *choice = value;
+        report_text(report, field->key, field->choices[choice->value], choice->line, NULL);
+        return;
+    }
+    case FIELD_FLAG: {
+        const struct manifest_flag *flag = value;
+        report_flag(report, field->key, *flag);
+        return;
+    }
+    case FIELD_TEXT: {
+        const struct manifest_text *text = value;
+        report_text(report, field->key, text->value, text->line, field->zero);
+        return;
+    }
+    case FIELD_NODE:
+    case FIELD_TABLE:
+    case FIELD_TABLES:
+    case FIELD_LATER:
+    case FIELD_ELSEWHERE:
+        return;
+    }
+    BUG("field kind %d", (int)field->kind);
+}
+
+static void print_fields(struct report *report, const struct schema *schema, const void *section)
+{
+    for (size_t g = 0; g < SCHEMA_GROUPS; g++) {
+        for (size_t i = 0; i < schema->groups[g].count; i++) {
+            print_field(report, &schema->groups[g], &schema->groups[g].fields[i], section);
+        }
+    }
+}
+
+/* As written, not as interpolated: an argument may well be a secret. */
+static bool print_arguments(struct report *report, const struct manifest_component *component)
+{
+    AUTO(bytes_finip) struct bytes joined = {0};
+
+    for (size_t i = 0; i < component->argument_count; i++) {
+        if (!bytes_printf(&joined, "%s%s", i == 0 ? "" : " ", component->arguments_written[i])) {
+            return false;
+        }
+    }
+    if (!bytes_terminate(&joined)) {
+        return false;
+    }
+    report_line(report, "args", joined.size == 0 ? "none" : (char *)joined.data,
+                component->arguments_line);
+    report_list_open(report, "args");
+    for (size_t i = 0; i < component->argument_count; i++) {
+        report_element(report, component->arguments_written[i]);
+    }
+    report_list_close(report);
+    return true;
+}
+
+static bool print_env(struct report *report, const struct manifest_component *component)
+{
+    AUTO(bytes_finip) struct bytes joined = {0};
+
+    report_list_open(report, "env");
+    for (size_t i = 0; component->environment_names[i] != NULL; i++) {
+        if (!bytes_printf(&joined, "%s%s", i == 0 ? "" : " ", component->environment_names[i])) {
+            return false;
+        }
+        report_element(report, component->environment_names[i]);
+    }
+    report_list_close(report);
+    if (!bytes_terminate(&joined)) {
+        return false;
+    }
+    /* Several capabilities may have added to it: each of them is right, none of them is the place. */
+    report_line(report, "env", joined.size == 0 ? "none" : (char *)joined.data,
+                component->environment_names[0] == NULL ? MANIFEST_DEFAULT
+                                                        : component->capability.line);
+    return true;
+}
+
+static bool print_preopens(struct report *report, const struct manifest_component *component)
+{
+    report_list_open(report, "preopen");
+    for (size_t i = 0; i < component->preopen_count; i++) {
+        const struct manifest_preopen *preopen = &component->preopens[i];
+        const char *mode = preopen->read_only ? "ro" : "rw";
+        AUTO(bytes_finip) struct bytes line = {0};
+        if (!bytes_printf(&line, "%s as %s, %s", preopen->host_path, preopen->guest_path, mode) ||
+            !bytes_terminate(&line)) {
+            return false;
+        }
+        report_line(report, "preopen", (char *)line.data, preopen->line);
+        report_map_open(report, NULL);
+        report_member(report, "path", preopen->host_path);
+        report_member(report, "guest", preopen->guest_path);
+        report_member(report, "mode", mode);
+        report_member_source(report, preopen->line);
+        report_close(report);
+    }
+    report_list_close(report);
+    if (component->preopen_count == 0) {
+        report_line(report, "preopen", "none", MANIFEST_DEFAULT);
+    }
+    return true;
+}
+
+static bool print_component(struct report *report, const struct manifest_component *component)
+{
+    char title[96];
+
+    (void)snprintf(title, sizeof(title), "[components.%.64s]", component->name);
+    report_open(report, component->name, title);
+    print_fields(report, &SCHEMA_COMPONENT, component);
+    report_flag(report, "allow-stdio", component->allow_stdio);
+    bool fits = print_arguments(report, component) && print_env(report, component) &&
+                print_preopens(report, component);
+    report_close(report);
+    return fits;
+}
+
+static bool target_line(const struct manifest_serve *serve, const struct manifest_target *target,
+                        struct bytes *ret)
+{
+    bool fits = bytes_printf(ret, "%s%s%s", target->component->name,
+                             target->entry == NULL ? "" : "#",
+                             target->entry == NULL ? "" : target->entry);
+
+    if (target->deadline_ms.value != serve->deadline_ms.value) {
+        fits = fits && bytes_printf(ret, ", deadline-ms %" PRIu64, target->deadline_ms.value);
+    }
+    if (target->stream_deadline_ms.value != serve->stream_deadline_ms.value) {
+        fits = fits &&
+               bytes_printf(ret, ", stream-deadline-ms %" PRIu64, target->stream_deadline_ms.value);
+    }
+    return fits && bytes_terminate(ret);
+}
+
+static bool print_route(struct report *report, const struct manifest_serve *serve,
+                        const struct manifest_route *route)
+{
+    AUTO(bytes_finip) struct bytes name = {0};
+    AUTO(bytes_finip) struct bytes value = {0};
+
+    if (!bytes_printf(&name, "%s %s", route->method, route->pattern) || !bytes_terminate(&name) ||
+        !target_line(serve, &route->target, &value)) {
+        return false;
+    }
+    report_line(report, (char *)name.data, (char *)value.data, route->line);
+    report_map_open(report, NULL);
+    report_member(report, "method", route->method);
+    report_member(report, "pattern", route->pattern);
+    report_member(report, "component", route->target.component->name);
+    report_member(report, "entry", route->target.entry);
+    report_member_number(report, "deadline-ms", route->target.deadline_ms.value);
+    report_member_number(report, "stream-deadline-ms", route->target.stream_deadline_ms.value);
+    report_member_source(report, route->line);
+    report_close(report);
+    return true;
+}
+
+static bool print_header(struct report *report, const struct manifest_header *header)
+{
+    AUTO(bytes_finip) struct bytes name = {0};
+
+    if (!bytes_printf(&name, "header %s", header->name) || !bytes_terminate(&name)) {
+        return false;
+    }
+    report_line(report, (char *)name.data, header->written, header->line);
+    report_map_open(report, NULL);
+    report_member(report, "name", header->name);
+    report_member(report, "value", header->written);
+    report_member_source(report, header->line);
+    report_close(report);
+    return true;
+}
+
+static bool print_serve(struct report *report, const struct manifest_serve *serve, size_t number)
+{
+    char title[64];
+    bool fits = true;
+
+    (void)snprintf(title, sizeof(title), "[[serve]] %zu", number);
+    report_open(report, NULL, title);
+    print_fields(report, &SCHEMA_SERVE, serve);
+    report_list_open(report, "headers");
+    for (size_t i = 0; fits && i < serve->header_count; i++) {
+        fits = print_header(report, &serve->headers[i]);
+    }
+    report_list_close(report);
+    report_list_open(report, "routes");
+    for (size_t i = 0; fits && i < serve->route_count; i++) {
+        fits = print_route(report, serve, &serve->routes[i]);
+    }
+    report_list_close(report);
+    report_close(report);
+    return fits;
+}
+
+bool manifest_print(const struct manifest *manifest, enum manifest_form form, struct bytes *ret)
+{
+    struct report report;
+    bool fits = true;
+
+    report_begin(&report, manifest, form, ret);
+    report_member(&report, "manifest", manifest->path);
+    report_open(&report, "node", "[node]");
+    print_fields(&report, &SCHEMA_NODE, &manifest->node);
+    report_close(&report);
+    report_open(&report, "log", "[log]");
+    print_fields(&report, &SCHEMA_LOG, &manifest->log);
+    report_close(&report);
+    report_open(&report, "admin", "[admin]");
+    print_fields(&report, &SCHEMA_ADMIN, &manifest->admin);
+    report_close(&report);
+    report_map_open(&report, "components");
+    for (size_t i = 0; fits && i < manifest->component_count; i++) {
+        fits = print_component(&report, &manifest->components[i]);
+    }
+    report_close(&report);
+    report_list_open(&report, "serve");
+    for (size_t i = 0; fits && i < manifest->serve_count; i++) {
+        fits = print_serve(&report, &manifest->serves[i], i + 1);
+    }
+    report_list_close(&report);
+    return report_end(&report) && fits;
+}

@@ -1,0 +1,83 @@
+/**
+ * @file
+ * The parts of a manifest, one function each. Known to `src/manifest/` only.
+ *
+ * Order matters: capabilities, then components, then what names components.
+ */
+#pragma once
+
+#include "manifest/schema.h"
+
+/** The sections that a manifest has; NULL: not there. */
+struct root_section {
+    const struct toml_node *node, *log, *admin, *serve, *components, *capabilities;
+};
+
+/** A [[serve]] while it is read: its subtables wait until its own keys are known. */
+struct serve_section {
+    struct manifest_serve serve; /* First: the schema's offsets hold for both. */
+    const struct toml_node *routes, *headers;
+};
+
+/** A [components.<name>] while it is read. */
+struct component_section {
+    struct manifest_component component; /* First, as above. */
+    const struct toml_node *arguments;
+};
+
+/** A [capabilities.<name>], before anything is inherited. */
+struct capability {
+    const char *name;
+    const struct toml_node *table;
+    struct manifest_text inherits;
+    struct manifest_limits limits; /**< Those that it sets itself have a line. */
+    struct manifest_flag allow_stdio;
+    const struct toml_node *env, *preopen;
+    struct text_list env_names;
+    struct manifest_preopen *preopens;
+    size_t preopen_count;
+    const struct capability *parent; /**< NULL: `inherits` names a profile, or is wrong. */
+    bool visited;                    /**< While looking for cycles. */
+};
+
+/** A limit by its place in LIMIT_FIELDS. */
+struct manifest_number *limit_at(struct manifest_limits *limits, size_t index);
+
+/** Read [capabilities]; `table` may be NULL. */
+void capabilities_read(struct loader *loader, const struct toml_node *table);
+
+/** The capability of that name, or NULL. */
+const struct capability *capability_find(const struct loader *loader, const char *name);
+
+/** Whether `name` is one of the profiles that need no declaration. */
+bool capability_is_profile(const char *name);
+
+/** What was meant by an unknown name of a capability or profile, or NULL. */
+const char *capability_suggest(const struct loader *loader, const char *name);
+
+/** Fill in what the component has by its `capability`: grants, and limits that it does not set. */
+void capability_apply(struct loader *loader, struct manifest_component *component);
+
+/** Read the preopens of one capability, checking every path. */
+void preopens_read(struct loader *loader, struct capability *capability);
+
+/** Once every component is read: none may be able to replace what another one is given, or runs. */
+void preopens_check(struct loader *loader);
+
+/** Read [components]; `table` may be NULL. */
+void components_read(struct loader *loader, const struct toml_node *table);
+
+/** Read every [[serve]]; `array` may be NULL. */
+void serves_read(struct loader *loader, const struct toml_node *array);
+
+/** Read [serve.routes] of one listener. */
+void routes_read(struct loader *loader, const struct toml_node *table,
+                 struct manifest_serve *serve);
+
+/** Find who "component" or "component#entry" names. False: recorded at `node`. */
+bool target_read(struct loader *loader, const struct toml_node *node, const char *text,
+                 const struct manifest_serve *serve, struct manifest_target *ret) MUST_USE;
+
+/** Check `text` as the address of a listener; a relative path of a unix socket is made relative to
+ *  the manifest's folder. */
+void listen_check(struct loader *loader, const struct toml_node *node, struct manifest_text *text);

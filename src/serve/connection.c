@@ -1,0 +1,423 @@
+#include "serve/connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    STEPS_MAX = 64,     /* pipelined requests, or receives, before others have their turn */
+    REFUSALS_MAX = 256, /* of one lane, lingering at once; above, they are closed unread */
+    OVERLOAD_RETRY_S = 1,
+};
+
+static void round_run(struct task *task);
+static void on_ready(struct source *source, uint32_t events);
+
+/* ---- Life ---- */
+
+enum admission {
+    ADMITTED,
+    REFUSED, /* Is told so, and lingers. */
+    DROPPED, /* Too many are being told so already. */
+};
+
+static enum admission admit(struct lane *lane)
+{
+    struct lane_common *common = lane->common;
+    if (atomic_fetch_add_explicit(&common->connections, 1, memory_order_relaxed) <
+        common->connections_max) {
+        return ADMITTED;
+    }
+    atomic_fetch_sub_explicit(&common->connections, 1, memory_order_relaxed);
+    if (lane->refusals >= REFUSALS_MAX) {
+        return DROPPED;
+    }
+    lane->refusals++;
+    return REFUSED;
+}
+
+static void leave(struct lane *lane, bool admitted)
+{
+    struct lane_common *common = lane->common;
+    if (!admitted) {
+        lane->refusals--;
+        return;
+    }
+    /* Order: pairs with server_drain(), which sets `draining` and then looks at the number; one of us
+     * sees the other. */
+    if (atomic_fetch_sub_explicit(&common->connections, 1, memory_order_seq_cst) == 1 &&
+        atomic_load_explicit(&common->draining, memory_order_seq_cst)) {
+        common->emptied(common);
+    }
+}
+
+static struct connection *create(struct lane *lane, const struct site *site, int fd,
+                                 const char *remote)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+    if (connection == NULL) {
+        return NULL;
+    }
+    connection->source = (struct source){.ready = on_ready, .fd = fd};
+    connection->round.run = round_run;
+    connection->lane = lane;
+    connection->site = site;
+    size_t remote_size = strlen(remote);
+    INVARIANT(remote_size < sizeof(connection->remote));
+    memcpy(connection->remote, remote, remote_size + 1);
+    http1_init(&connection->http1, &site->rules);
+    return connection;
+}
+
+void connection_open(struct lane *lane, const struct site *site, int fd, const char *remote)
+{
+    enum admission admission = admit(lane);
+    struct connection *connection = admission == DROPPED ? NULL : create(lane, site, fd, remote);
+    if (connection == NULL) {
+        lane_count(&lane->refused);
+        close(fd);
+        if (admission != DROPPED) {
+            leave(lane, admission == ADMITTED);
+        }
+        return;
+    }
+    connection->admitted = admission == ADMITTED;
+    list_append(&lane->open, &connection->link);
+    struct err err;
+    uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    if (!loop_add(lane->loop, &connection->source, events, &err)) {
+        connection->source.ready = NULL; /* Not in the set. */
+        connection_close(connection);
+        return;
+    }
+    if (connection->admitted) {
+        lane_count(&lane->accepted);
+        connection_enter_idle(connection);
+    } else {
+        connection_refuse(connection, 503, "too many connections", OVERLOAD_RETRY_S);
+    }
+    connection_advance(connection);
+}
+
+static void destroy(struct connection *connection)
+{
+    list_remove(&connection->link);
+    free(connection);
+}
+
+bool connection_cut(struct connection *connection)
+{
+    bool answering = connection->phase == CONNECTION_OPEN || connection->out.size > 0 ||
+                     connection->tail.size > 0;
+    connection_lose(connection);
+    return answering;
+}
+
+void connection_abandon(struct connection *connection)
+{
+    connection->round_queued = true; /* There is no round any more. */
+    connection_lose(connection);
+    destroy(connection);
+}
+
+void connection_again(struct connection *connection)
+{
+    if (!connection->round_queued) {
+        connection->round_queued = true;
+        worker_defer(&connection->lane->loop->worker, &connection->round);
+    }
+}
+
+void connection_close(struct connection *connection)
+{
+    struct lane *lane = connection->lane;
+    INVARIANT(connection->phase != CONNECTION_CLOSED);
+    INVARIANT(connection->exchange == NULL);
+    connection->phase = CONNECTION_CLOSED;
+    timer_cancel(&connection->timer);
+    if (connection->source.ready != NULL) {
+        loop_remove(lane->loop, &connection->source);
+    }
+    if (connection->reset) {
+        struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(connection->source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    }
+    close(connection->source.fd);
+    bytes_fini(&connection->in);
+    bytes_fini(&connection->tail);
+    lane_give_buffer(lane, &connection->out);
+    atomic_fetch_sub_explicit(&lane->buffered, connection->held, memory_order_relaxed);
+    list_remove(&connection->link);
+    list_append(&lane->closed, &connection->link);
+    connection_again(connection);
+    leave(lane, connection->admitted);
+}
+
+void connection_lose(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    if (exchange != NULL && connection->phase == CONNECTION_OPEN) {
+        exchange->cut = true;
+        connection_end_exchange(connection);
+    } else if (exchange != NULL) {
+        connection->exchange = NULL;
+        lane_give_exchange(connection->lane, exchange);
+    }
+    connection_close(connection);
+}
+
+void connection_end_exchange(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    struct lane *lane = connection->lane;
+    bool gone = !connection->answered;
+    exchange->cut = exchange->cut || gone;
+    exchange->ended_ns = exchange->logged ? lane->env->monotonic_ns(lane->env) : exchange->began_ns;
+    lane_count_response(lane, exchange->cut ? 0 : exchange->sent_status);
+    connection->exchange = NULL;
+    exchange_leave(exchange, gone);
+    lane_give_exchange(lane, exchange);
+}
+
+void connection_drain(struct connection *connection)
+{
+    connection->last = true;
+    if (connection->phase == CONNECTION_IDLE) {
+        connection_enter_closing(connection, false);
+        connection_advance(connection);
+    }
+}
+
+/* ---- Phases ---- */
+
+void connection_enter_idle(struct connection *connection)
+{
+    connection->phase = CONNECTION_IDLE;
+    connection->read_deadline_ns = connection_after_ms(connection,
+                                                       connection->site->options.idle_timeout_ms);
+}
+
+void connection_enter_closing(struct connection *connection, bool linger)
+{
+    connection->phase = CONNECTION_CLOSING;
+    connection->read_deadline_ns = 0;
+    connection->linger = connection->linger || linger;
+}
+
+static void enter_linger(struct connection *connection)
+{
+    shutdown(connection->source.fd, SHUT_WR);
+    connection->phase = CONNECTION_LINGER;
+    connection->discarded = 0;
+    connection->read_deadline_ns = connection_after_ms(connection, CONNECTION_LINGER_MS);
+    bytes_fini(&connection->in);
+}
+
+/* ---- Deadlines ---- */
+
+static void timer_fired(struct timer *timer)
+{
+    struct connection *connection = CONTAINER_OF(timer, struct connection, timer);
+    connection->timer_armed = false;
+    connection_again(connection);
+}
+
+/* A timer that is due too early is left alone: it looks, and is set again. So a busy connection
+ * costs no timer at all. */
+static void arm_timer(struct connection *connection)
+{
+    uint64_t read_ns = connection->read_deadline_ns;
+    uint64_t due_ns = connection->write_deadline_ns;
+    if (due_ns == 0 || (read_ns != 0 && read_ns < due_ns)) {
+        due_ns = read_ns;
+    }
+    if (due_ns == 0 || (connection->timer_armed && connection->timer_due_ns <= due_ns)) {
+        return;
+    }
+    if (connection->timer_armed) {
+        timer_cancel(&connection->timer);
+    }
+    connection->timer_armed = true;
+    connection->timer_due_ns = due_ns;
+    timer_start(&connection->lane->loop->worker.timers, &connection->timer, due_ns, timer_fired);
+}
+
+static bool body_is_awaited(const struct connection *connection)
+{
+    return connection->phase == CONNECTION_OPEN && connection->dispatched &&
+           !connection->complete && connection->body_failed == 0 && connection->body_wanted &&
+           connection->site->options.body_rate_min > 0;
+}
+
+static void begin_rate_window(struct connection *connection)
+{
+    connection->window_bytes = 0;
+    connection->read_deadline_ns = connection_after_ms(connection, CONNECTION_RATE_WINDOW_MS);
+}
+
+static void set_deadlines(struct connection *connection)
+{
+    if (connection->phase == CONNECTION_OPEN) {
+        if (!body_is_awaited(connection)) {
+            connection->read_deadline_ns = 0;
+        } else if (connection->read_deadline_ns == 0) {
+            begin_rate_window(connection);
+        }
+    }
+    if (!connection->blocked) {
+        connection->write_deadline_ns = 0;
+    } else if (connection->write_deadline_ns == 0) {
+        connection->write_deadline_ns =
+            connection_after_ms(connection, connection->site->options.write_timeout_ms);
+    }
+    arm_timer(connection);
+}
+
+static void read_deadline_over(struct connection *connection)
+{
+    connection->read_deadline_ns = 0;
+    switch (connection->phase) {
+    case CONNECTION_IDLE:
+    case CONNECTION_LINGER:
+        connection_close(connection);
+        return;
+    case CONNECTION_HEAD:
+        connection_refuse(connection, 408, "the request head came too slowly", 0);
+        return;
+    case CONNECTION_OPEN:
+        if (connection->window_bytes * 1000 <
+            (uint64_t)connection->site->options.body_rate_min * CONNECTION_RATE_WINDOW_MS) {
+            connection_fail_body(connection, 408, EXCHANGE_MALFORMED);
+        } else {
+            begin_rate_window(connection);
+        }
+        return;
+    case CONNECTION_DRAIN:
+        connection_enter_closing(connection, true);
+        return;
+    case CONNECTION_CLOSING:
+    case CONNECTION_CLOSED:
+        return;
+    }
+    BUG("connection phase %d", (int)connection->phase);
+}
+
+/* False: it was closed. */
+static bool check_deadlines(struct connection *connection)
+{
+    uint64_t now_ns = lane_now_ns(connection->lane);
+    if (connection->write_deadline_ns != 0 && now_ns >= connection->write_deadline_ns) {
+        connection->reset = true; /* What it did not take is not worth keeping in the kernel. */
+        connection_lose(connection);
+        return false;
+    }
+    if (connection->read_deadline_ns != 0 && now_ns >= connection->read_deadline_ns) {
+        read_deadline_over(connection);
+    }
+    return connection->phase != CONNECTION_CLOSED;
+}
+
+/* ---- Events ---- */
+
+static void account(struct connection *connection)
+{
+    long long held =
+        (long long)(connection->in.capacity + connection->out.capacity + connection->tail.capacity);
+    if (held != connection->held) {
+        atomic_fetch_add_explicit(&connection->lane->buffered, held - connection->held,
+                                  memory_order_relaxed);
+        connection->held = held;
+    }
+}
+
+/* Everything was sent, and no request follows. */
+static void close_when_sent(struct connection *connection)
+{
+    if (connection->phase != CONNECTION_CLOSING || connection->out.size > 0 ||
+        connection->tail.size > 0) {
+        return;
+    }
+    if (connection->linger && !connection->peer_finished) {
+        enter_linger(connection);
+        connection_again(connection); /* What came in meanwhile is to be read away. */
+    } else {
+        connection_close(connection);
+    }
+}
+
+static void send_all(struct connection *connection)
+{
+    bool stalled = connection_is_stalled(connection);
+    connection_flush(connection);
+    if (connection->phase == CONNECTION_CLOSED) {
+        return;
+    }
+    if (stalled && !connection_is_stalled(connection)) {
+        connection_again(connection); /* Requests may have waited for that. */
+    }
+    close_when_sent(connection);
+}
+
+void connection_advance(struct connection *connection)
+{
+    unsigned steps = 0;
+    bool moved = true;
+    while (moved && connection->phase != CONNECTION_CLOSED) {
+        if (++steps > STEPS_MAX) {
+            connection_again(connection);
+            break;
+        }
+        moved = connection->phase == CONNECTION_OPEN && connection->dispatched &&
+                connection_answer(connection);
+        if (connection->phase != CONNECTION_CLOSED) {
+            moved = connection_input(connection) || moved;
+        }
+    }
+    if (connection->phase != CONNECTION_CLOSED) {
+        connection_look_for_end(connection);
+    }
+    if (connection->phase != CONNECTION_CLOSED) {
+        send_all(connection);
+    }
+    if (connection->phase != CONNECTION_CLOSED) {
+        account(connection);
+        set_deadlines(connection);
+    }
+}
+
+static void round_run(struct task *task)
+{
+    struct connection *connection = CONTAINER_OF(task, struct connection, round);
+    connection->round_queued = false;
+    if (connection->phase == CONNECTION_CLOSED) {
+        destroy(connection);
+    } else if (check_deadlines(connection)) {
+        connection_advance(connection);
+    }
+}
+
+void connection_news(void *connection)
+{
+    connection_advance(connection);
+}
+
+static void on_ready(struct source *source, uint32_t events)
+{
+    struct connection *connection = CONTAINER_OF(source, struct connection, source);
+    bool shut = connection->phase == CONNECTION_LINGER;
+    if ((events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && !shut)) {
+        connection_lose(connection);
+        return;
+    }
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0) {
+        connection->readable = true;
+    }
+    if ((events & EPOLLOUT) != 0) {
+        connection->blocked = false;
+    }
+    if ((events & EPOLLRDHUP) != 0) {
+        connection->hung_up = true;
+    }
+    connection_advance(connection);
+}

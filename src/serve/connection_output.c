@@ -1,0 +1,430 @@
+#include "serve/connection.h"
+
+#include "serve/access.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum {
+    JOIN_BODY_MAX = 16 * 1024, /* a body up to this size is copied behind its head */
+    CHUNK_HEAD_BYTES = 8,      /* room for "ffff" and more, CR LF, in front of a chunk */
+    CHUNK_TAIL_BYTES = 7,      /* CR LF behind it, and the last chunk "0" CR LF CR LF */
+};
+
+static void count_sent(struct connection *connection, size_t size_bytes)
+{
+    connection->exchange->sent_bytes += size_bytes;
+}
+
+/* ---- Heads ---- */
+
+/* Whether the connection has to end with this answer. */
+static bool ends_after_answer(const struct connection *connection)
+{
+    const struct http1 *http1 = &connection->http1;
+    if (connection->last || !http1->keep_alive || connection->peer_finished ||
+        atomic_load_explicit(&connection->lane->common->draining, memory_order_relaxed)) {
+        return true;
+    }
+    if (connection->complete) {
+        return false;
+    }
+    /* A client that was not told to continue may leave the body out, or send it: nobody can know. */
+    bool unsure = http1->expects_continue && !connection->continued && connection->body_bytes == 0;
+    return unsure || (http1->phase == HTTP1_IN_SIZED && http1->left > CONNECTION_DRAIN_MAX);
+}
+
+static enum head_body body_of(const struct connection *connection, unsigned status, uint64_t length)
+{
+    if (status == 204 || status == 304) {
+        return HEAD_BODY_NONE;
+    }
+    if (length != UINT64_MAX) {
+        return HEAD_BODY_SIZED;
+    }
+    return connection->exchange->request.minor_version == 0 ? HEAD_BODY_CLOSE : HEAD_BODY_CHUNKED;
+}
+
+static bool write_head(struct connection *connection, struct head *head)
+{
+    struct lane *lane = connection->lane;
+    struct exchange *exchange = connection->exchange;
+    connection->last = ends_after_answer(connection) || head->body == HEAD_BODY_CLOSE;
+    if (connection->last) {
+        head->connection = HEAD_CONNECTION_CLOSE;
+    } else if (exchange->request.minor_version == 0) {
+        head->connection = HEAD_CONNECTION_KEEP;
+    }
+    head->fixed = (struct text){(const char *)connection->site->lines.data,
+                                connection->site->lines.size};
+    head->has_server = head->has_server || connection->site->has_server;
+    head->id = exchange->request.id;
+    date_refresh(&lane->date, lane->env, lane_now_ns(lane));
+    if (connection->out.capacity == 0) {
+        connection->out = lane_take_buffer(lane);
+    }
+    if (!head_write(&connection->out, head, &lane->date)) {
+        connection_lose(connection);
+        return false;
+    }
+    exchange->sent_status = head->status;
+    connection->head_out = true;
+    return true;
+}
+
+/* The head of what the answering side has prepared. */
+static bool write_own_head(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    uint64_t length = exchange->status == 205 ? 0 : exchange->length;
+    struct head head = {
+        .status = exchange->status,
+        .body = body_of(connection, exchange->status, length),
+        .length = length,
+        .has_date = exchange->has_date,
+        .has_server = exchange->has_server,
+        .lines = {(const char *)exchange->content.data, exchange->line_bytes},
+    };
+    connection->chunked = head.body == HEAD_BODY_CHUNKED;
+    return write_head(connection, &head);
+}
+
+/* ---- Whole answers ---- */
+
+/* The body lies in `content`, behind the lines; empty where none is sent. */
+static bool write_whole(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    if (!write_own_head(connection)) {
+        return true;
+    }
+    struct bytes *content = &exchange->content;
+    bytes_consume(content, exchange->line_bytes);
+    count_sent(connection, content->size);
+    connection->answered = true;
+    if (content->size > JOIN_BODY_MAX) {
+        connection->tail = *content;
+        *content = (struct bytes){0};
+    } else if (!bytes_append(&connection->out, content->data, content->size)) {
+        connection_lose(connection);
+    }
+    return true;
+}
+
+/* ---- Error pages ---- */
+
+/* "502 Bad Gateway" or better words, as one line of text. */
+static bool write_page(struct connection *connection, unsigned status, struct text text,
+                       unsigned retry_after_s)
+{
+    static const char lines[] = "Content-Type: text/plain; charset=utf-8\r\n";
+    const char *words = status_words(status);
+    if (text.size == 0) {
+        text = (struct text){words, strlen(words)};
+    }
+    struct head head = {
+        .status = status,
+        .body = HEAD_BODY_SIZED,
+        .length = text.size + 1,
+        .retry_after_s = retry_after_s,
+        .lines = {lines, sizeof(lines) - 1},
+    };
+    if (!write_head(connection, &head)) {
+        return false;
+    }
+    connection->answered = true;
+    if (connection->exchange->request.method == METHOD_HEAD) {
+        return true;
+    }
+    count_sent(connection, text.size + 1);
+    if (!bytes_append(&connection->out, text.data, text.size) ||
+        !bytes_append(&connection->out, "\n", 1)) {
+        connection_lose(connection);
+        return false;
+    }
+    return true;
+}
+
+/* It is finished and never answered. */
+static void write_failure(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    const struct exchange_outcome *outcome = &exchange->outcome;
+    unsigned status = outcome->status;
+    if (connection->body_failed != 0 && (status == 0 || status == 502)) {
+        status = connection->body_failed; /* The request's fault, not the process's. */
+    }
+    if (status < 200 || status > 599) {
+        status = 502;
+    }
+    struct text text = {(const char *)exchange->content.data, exchange->content.size};
+    write_page(connection, status, text, outcome->retry_after_s);
+}
+
+void connection_refuse(struct connection *connection, unsigned status, const char *reason,
+                       unsigned retry_after_s)
+{
+    struct lane *lane = connection->lane;
+    bool had_exchange = connection->exchange != NULL;
+    if (had_exchange) {
+        lane_give_exchange(lane, connection->exchange);
+        connection->exchange = NULL;
+    }
+    static const char lines[] = "Content-Type: text/plain; charset=utf-8\r\n";
+    char id[17];
+    id_format(pid_next(&lane->ids).raw, id);
+    struct head head = {
+        .status = status,
+        .body = HEAD_BODY_SIZED,
+        .length = strlen(reason) + 1,
+        .connection = HEAD_CONNECTION_CLOSE,
+        .retry_after_s = retry_after_s,
+        .has_server = connection->site->has_server,
+        .lines = {lines, sizeof(lines) - 1},
+        .fixed = {(const char *)connection->site->lines.data, connection->site->lines.size},
+        .id = id,
+    };
+    date_refresh(&lane->date, lane->env, lane_now_ns(lane));
+    if (!head_write(&connection->out, &head, &lane->date) ||
+        !bytes_append(&connection->out, reason, strlen(reason)) ||
+        !bytes_append(&connection->out, "\n", 1)) {
+        connection_close(connection);
+        return;
+    }
+    lane_count(&lane->refused);
+    lane_count_response(lane, status);
+    if (connection->site->options.access_log) {
+        access_log_refusal(status, reason, id, connection->remote);
+    }
+    bytes_fini(&connection->in);
+    connection_enter_closing(connection, true);
+}
+
+/* ---- Streamed answers ---- */
+
+/* The process has ended its stream. Whether well decides how the client is told. */
+static void end_stream(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    struct exchange_view view = exchange_look(exchange);
+    INVARIANT(view.finished);
+    bool sized = exchange->length != UINT64_MAX;
+    bool short_of = sized && exchange->written < exchange->length;
+    connection->answered = true;
+    if (exchange->outcome.status != 0 || short_of) {
+        exchange->cut = true;
+        connection->last = true;
+        /* Without a length and without chunks, only a reset differs from an end. */
+        connection->reset = !sized && !connection->chunked;
+    }
+}
+
+/* Send `out` and then `size` bytes more, of which the rest is kept in `out`. False: it was lost. */
+static bool send_gathered(struct connection *connection, const char *data, size_t size)
+{
+    struct bytes *out = &connection->out;
+    struct iovec parts[] = {{out->data, out->size}, {(void *)(uintptr_t)data, size}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t sent = sendmsg(connection->source.fd, &message, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        connection_lose(connection);
+        return false;
+    }
+    size_t done = sent < 0 ? 0 : (size_t)sent;
+    connection->blocked = done < out->size + size && (sent >= 0 || errno == EAGAIN);
+    if (done > 0) {
+        connection->write_deadline_ns = 0; /* It took something: the time begins anew. */
+    }
+    size_t of_out = done < out->size ? done : out->size;
+    bytes_consume(out, of_out);
+    size_t rest = size - (done - of_out);
+    if (rest > 0 && !bytes_append(out, data + (size - rest), rest)) {
+        connection_lose(connection);
+        return false;
+    }
+    return true;
+}
+
+/* Frame `size` bytes that lie CHUNK_HEAD_BYTES behind `gather`; returns where the chunk begins and
+ * makes `*size` its whole size. */
+static char *frame_chunk(char *gather, size_t *size)
+{
+    char head[CHUNK_HEAD_BYTES + 1];
+    int head_size = snprintf(head, sizeof(head), "%zx\r\n", *size);
+    char *begin = gather + CHUNK_HEAD_BYTES - head_size;
+    memcpy(begin, head, (size_t)head_size);
+    memcpy(gather + CHUNK_HEAD_BYTES + *size, "\r\n", 2);
+    *size += (size_t)head_size + 2;
+    return begin;
+}
+
+/* One piece from the stream to the socket. Returns whether to go on. */
+static bool pump_piece(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    char *gather = connection->lane->gather;
+    char *begin = gather + CHUNK_HEAD_BYTES;
+    size_t size = 0, none = 0;
+    enum stream_result result = exchange_out_read(
+        exchange, begin, LANE_GATHER_BYTES - CHUNK_HEAD_BYTES - CHUNK_TAIL_BYTES, &size);
+    if (result == STREAM_OK) {
+        count_sent(connection, size);
+        if (connection->chunked) {
+            begin = frame_chunk(gather, &size);
+        }
+        /* Whether that was all: then the end leaves with it. */
+        result = exchange_out_read(exchange, NULL, 0, &none);
+    }
+    if (result == STREAM_ENDED) {
+        end_stream(connection);
+        if (connection->chunked && !exchange->cut) {
+            memcpy(begin + size, "0\r\n\r\n", 5);
+            size += 5;
+        }
+    }
+    if (size > 0 && !send_gathered(connection, begin, size)) {
+        return false;
+    }
+    return result == STREAM_OK && !connection->blocked;
+}
+
+static void pump(struct connection *connection)
+{
+    while (connection->phase == CONNECTION_OPEN && !connection->answered && !connection->blocked &&
+           pump_piece(connection)) {
+    }
+}
+
+/* ---- The exchange under way ---- */
+
+static bool has_no_body(const struct exchange *exchange)
+{
+    return exchange->request.method == METHOD_HEAD || exchange->status == 204 ||
+           exchange->status == 205 || exchange->status == 304;
+}
+
+/* A stream whose bytes go nowhere ends with its process. */
+static void end_empty_stream(struct connection *connection, const struct exchange_view *view)
+{
+    if (view->finished) {
+        connection->answered = true;
+    }
+}
+
+static void next_phase(struct connection *connection)
+{
+    bool complete = connection->complete;
+    connection_end_exchange(connection);
+    if (connection->last ||
+        atomic_load_explicit(&connection->lane->common->draining, memory_order_relaxed)) {
+        connection_enter_closing(connection,
+                                 !complete || connection->in.size > 0 || connection->readable);
+    } else if (complete) {
+        http1_next(&connection->http1);
+        connection_enter_idle(connection);
+    } else {
+        connection->phase = CONNECTION_DRAIN;
+        connection->discarded = 0;
+        connection->read_deadline_ns = connection_after_ms(connection, CONNECTION_DRAIN_MS);
+    }
+}
+
+static void ask_for_body(struct connection *connection)
+{
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    connection->continued = true;
+    if (connection->out.capacity == 0) {
+        connection->out = lane_take_buffer(connection->lane);
+    }
+    if (!bytes_append(&connection->out, interim, sizeof(interim) - 1)) {
+        connection_lose(connection);
+    }
+}
+
+/* Begin the answer if there is one; false: there is none yet. */
+static bool begin_answer(struct connection *connection, const struct exchange_view *view)
+{
+    switch (view->answer) {
+    case ANSWER_NONE:
+        if (view->finished) {
+            write_failure(connection);
+        }
+        return view->finished;
+    case ANSWER_WHOLE:
+        return write_whole(connection);
+    case ANSWER_STREAM:
+        if (connection->peer_finished && !view->finished) {
+            connection_lose(connection);
+        } else {
+            write_own_head(connection);
+        }
+        return true;
+    }
+    BUG("answer %d", (int)view->answer);
+}
+
+bool connection_answer(struct connection *connection)
+{
+    struct exchange_view view = exchange_look(connection->exchange);
+    bool moved = view.body_wanted && !connection->body_wanted;
+    connection->body_wanted = view.body_wanted;
+    if (view.body_wanted && !connection->head_out && connection->http1.expects_continue &&
+        !connection->continued && connection->body_bytes == 0) {
+        ask_for_body(connection);
+    }
+    if (connection->phase == CONNECTION_OPEN && !connection->head_out) {
+        moved = begin_answer(connection, &view) || moved;
+    }
+    if (connection->phase == CONNECTION_OPEN && connection->head_out && !connection->answered) {
+        if (has_no_body(connection->exchange)) {
+            end_empty_stream(connection, &view);
+        } else {
+            pump(connection);
+            view = connection->phase == CONNECTION_OPEN ? exchange_look(connection->exchange)
+                                                        : view;
+        }
+    }
+    if (connection->phase == CONNECTION_OPEN && connection->answered && view.finished) {
+        next_phase(connection);
+        return true;
+    }
+    return moved && connection->phase != CONNECTION_CLOSED;
+}
+
+/* ---- The socket ---- */
+
+void connection_flush(struct connection *connection)
+{
+    struct bytes *out = &connection->out, *tail = &connection->tail;
+    while (!connection->blocked && out->size + tail->size > 0) {
+        struct iovec parts[] = {{out->data, out->size}, {tail->data, tail->size}};
+        struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+        ssize_t sent = tail->size == 0
+                           ? send(connection->source.fd, out->data, out->size, MSG_NOSIGNAL)
+                           : sendmsg(connection->source.fd, &message, MSG_NOSIGNAL);
+        if (sent < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            if (errno != EAGAIN) {
+                connection_lose(connection);
+                return;
+            }
+            connection->blocked = true;
+            break;
+        }
+        size_t of_out = (size_t)sent < out->size ? (size_t)sent : out->size;
+        bytes_consume(out, of_out);
+        bytes_consume(tail, (size_t)sent - of_out);
+        connection->write_deadline_ns = 0;
+    }
+    if (out->size == 0 && out->capacity > 0) {
+        lane_give_buffer(connection->lane, out);
+    }
+    if (tail->size == 0 && tail->capacity > 0) {
+        bytes_fini(tail);
+    }
+}

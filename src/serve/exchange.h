@@ -1,0 +1,93 @@
+/**
+ * @file
+ * One request and its answer: what a connection and whoever answers (a process, or native code)
+ * have in common. The two may be on different threads.
+ *
+ * Life:    made by a connection for a complete request head -> dispatched -> answered -> finished
+ *          by both sides -> freed with the last reference (the connection keeps one to use it again).
+ * Threads: the answering side's functions are for one thread at a time, any thread; the connection's side
+ *          is for the connection's loop. Both meet under one lock (LOCK_EXCHANGE) and in two streams.
+ *          Cross-thread news to the connection is one posted task, at most one at a time.
+ * Answering side, in this order: exchange_attach(); body reads at any time; either exchange_respond() or
+ * exchange_begin() and writes; at the end, whatever happened, exactly one exchange_finish().
+ */
+#pragma once
+
+#include "core/stream.h"
+#include "core/worker.h"
+#include "serve/request.h"
+
+struct exchange;
+
+enum exchange_result {
+    EXCHANGE_OK,
+    EXCHANGE_WAIT,      /**< The attached waker will be called. */
+    EXCHANGE_ENDED,     /**< Body read to its end. */
+    EXCHANGE_CLOSED,    /**< The client is gone. */
+    EXCHANGE_TOO_LARGE, /**< The body passed its limit (413 if not answered yet). */
+    EXCHANGE_MALFORMED, /**< The body's framing is broken, or it came too slowly. */
+    EXCHANGE_INVALID,   /**< Status or header that may not be sent. */
+    EXCHANGE_MISPLACED, /**< Head already sent; or write before a head, or after the end. */
+    EXCHANGE_NO_MEMORY,
+};
+
+/** How the answering side ended. */
+struct exchange_outcome {
+    /** 0: it ended well: an open stream is ended, no answer at all is a 502. Otherwise it failed: this is
+     *  the status if nothing was sent yet; a started answer is cut so that the client can tell. */
+    unsigned status;
+    const char *text; /**< Body of the error page: one line, or NULL for the status' own words. */
+    unsigned retry_after_s; /**< For 503; 0: no header. */
+    const char *exit_class; /**< For the access log: constant text such as "crashed: cpu". */
+    uint64_t pid;           /**< For the access log; 0: none. */
+};
+
+/** The checked request; constant. */
+const struct request *exchange_request(const struct exchange *exchange);
+
+void exchange_retain(struct exchange *exchange);
+void exchange_release(struct exchange *exchange);
+
+/** Who is woken when a read, a write or nothing in particular can go on, and when the client leaves
+ *  before the answer is complete (`gone`, any thread, at most once, may be NULL). Wakes come from
+ *  the connection's thread with no lock held; they may be spurious. */
+struct exchange_waker {
+    void (*wake)(void *argument);
+    void (*gone)(void *argument);
+    void *argument;
+};
+void exchange_attach(struct exchange *exchange, struct exchange_waker waker);
+
+/** Forget the waker: no wake or gone call is under way or follows. exchange_finish() does it too. */
+void exchange_detach(struct exchange *exchange);
+
+/** Whether the client is known to be gone. */
+bool exchange_gone(struct exchange *exchange);
+
+/** Read some of the body. The first call lets "100 Continue" be sent when the client waits for it. */
+enum exchange_result exchange_read(struct exchange *exchange, void *data, size_t size_bytes,
+                                   size_t *ret_read) MUST_USE;
+
+/** The whole answer at once: sent with Content-Length, in one write with its head where possible.
+ *  Headers of the connection (Connection, Transfer-Encoding, Keep-Alive, Upgrade, Trailer) and a
+ *  Content-Length are EXCHANGE_INVALID; so are control bytes (RFC 9110, 5.5) and statuses outside
+ *  200..599. Bodies of HEAD, 204 and 304 are not sent. Everything is copied. */
+enum exchange_result exchange_respond(struct exchange *exchange, unsigned status,
+                                      const struct header *headers, size_t header_count,
+                                      const void *body, size_t body_bytes) MUST_USE;
+
+/** Begin a streamed answer; the head goes out with the first round's flush. `length` is the size of
+ *  the body if known, otherwise UINT64_MAX (chunked, or until close for HTTP/1.0). */
+enum exchange_result exchange_begin(struct exchange *exchange, unsigned status,
+                                    const struct header *headers, size_t header_count,
+                                    uint64_t length) MUST_USE;
+
+/** Write some of the body; `*ret_written` for EXCHANGE_OK. Past the announced length: MISPLACED. */
+enum exchange_result exchange_write(struct exchange *exchange, const void *data, size_t size_bytes,
+                                    size_t *ret_written) MUST_USE;
+
+/** Whether a head was given (a failure from now on is a cut, not a status). */
+bool exchange_has_begun(struct exchange *exchange);
+
+/** The answering side is done and will not touch the exchange again (drops its reference). */
+void exchange_finish(struct exchange *exchange, const struct exchange_outcome *outcome);

@@ -1,0 +1,233 @@
+#include "serve/exchange.h"
+
+#include "serve/exchange_internal.h"
+#include "serve/field.h"
+
+#include <string.h>
+
+const struct request *exchange_request(const struct exchange *exchange)
+{
+    return &exchange->request;
+}
+
+bool exchange_gone(struct exchange *exchange)
+{
+    lock_take(&exchange->lock);
+    bool gone = exchange->gone;
+    lock_release(&exchange->lock);
+    return gone;
+}
+
+bool exchange_has_begun(struct exchange *exchange)
+{
+    lock_take(&exchange->lock);
+    bool begun = exchange->answer != ANSWER_NONE;
+    lock_release(&exchange->lock);
+    return begun;
+}
+
+static void want_body(struct exchange *exchange)
+{
+    lock_take(&exchange->lock);
+    bool first = !exchange->body_wanted;
+    exchange->body_wanted = true;
+    lock_release(&exchange->lock);
+    if (first) {
+        exchange_tell(exchange);
+    }
+}
+
+enum exchange_result exchange_read(struct exchange *exchange, void *data, size_t size_bytes,
+                                   size_t *ret_read)
+{
+    if (!exchange->request.has_body) {
+        return EXCHANGE_ENDED;
+    }
+    enum stream_result result = stream_read(&exchange->body, data, size_bytes, ret_read);
+    switch (result) {
+    case STREAM_OK:
+        exchange_hold(exchange, -(long long)*ret_read);
+        return EXCHANGE_OK;
+    case STREAM_WAIT:
+        want_body(exchange);
+        return EXCHANGE_WAIT;
+    case STREAM_ENDED:
+        return EXCHANGE_ENDED;
+    case STREAM_CLOSED:
+        return EXCHANGE_CLOSED;
+    case STREAM_ABORTED:
+        return (enum exchange_result)stream_reason(&exchange->body);
+    }
+    BUG("stream result %d", (int)result);
+}
+
+/* Append the header lines of an answer to `content`. */
+static enum exchange_result add_lines(struct exchange *exchange, const struct header *headers,
+                                      size_t header_count)
+{
+    struct bytes *content = &exchange->content;
+    for (size_t i = 0; i < header_count; i++) {
+        const struct header *header = &headers[i];
+        enum field_kind kind = field_kind_of(header->name);
+        if (kind == FIELD_CONNECTION || !field_is_valid(header)) {
+            return EXCHANGE_INVALID;
+        }
+        if (kind == FIELD_REQUEST_ID) {
+            continue;
+        }
+        exchange->has_date = exchange->has_date || kind == FIELD_DATE;
+        exchange->has_server = exchange->has_server || kind == FIELD_SERVER;
+        if (!bytes_append(content, header->name.data, header->name.size) ||
+            !bytes_append(content, ": ", 2) ||
+            !bytes_append(content, header->value.data, header->value.size) ||
+            !bytes_append(content, "\r\n", 2)) {
+            return EXCHANGE_NO_MEMORY;
+        }
+    }
+    exchange->line_bytes = content->size;
+    return EXCHANGE_OK;
+}
+
+/* Everything of a head but its announcement. */
+static enum exchange_result prepare_head(struct exchange *exchange, unsigned status,
+                                         const struct header *headers, size_t header_count)
+{
+    lock_take(&exchange->lock);
+    bool gone = exchange->gone;
+    bool misplaced = exchange->answer != ANSWER_NONE || exchange->finished;
+    lock_release(&exchange->lock);
+    if (misplaced) {
+        return EXCHANGE_MISPLACED;
+    }
+    if (gone) {
+        return EXCHANGE_CLOSED;
+    }
+    if (status < 200 || status > 599) {
+        return EXCHANGE_INVALID;
+    }
+    bytes_clear(&exchange->content);
+    exchange->has_date = exchange->has_server = false;
+    exchange->status = status;
+    return add_lines(exchange, headers, header_count);
+}
+
+static void announce(struct exchange *exchange, enum exchange_answer answer)
+{
+    lock_take(&exchange->lock);
+    exchange->answer = answer;
+    bool news = exchange_claim_news(exchange);
+    lock_release(&exchange->lock);
+    if (news) {
+        exchange_deliver_news(exchange);
+    }
+}
+
+/* Whether bytes of a body follow the head; if not they are swallowed here. */
+static bool sends_body(const struct exchange *exchange)
+{
+    return exchange->request.method != METHOD_HEAD && exchange->status != 204 &&
+           exchange->status != 205 && exchange->status != 304;
+}
+
+enum exchange_result exchange_respond(struct exchange *exchange, unsigned status,
+                                      const struct header *headers, size_t header_count,
+                                      const void *body, size_t body_bytes)
+{
+    enum exchange_result result = prepare_head(exchange, status, headers, header_count);
+    if (result != EXCHANGE_OK) {
+        return result;
+    }
+    if (sends_body(exchange) && !bytes_append(&exchange->content, body, body_bytes)) {
+        return EXCHANGE_NO_MEMORY;
+    }
+    exchange->length = body_bytes;
+    exchange_hold(exchange, (long long)exchange->content.size);
+    announce(exchange, ANSWER_WHOLE);
+    return EXCHANGE_OK;
+}
+
+enum exchange_result exchange_begin(struct exchange *exchange, unsigned status,
+                                    const struct header *headers, size_t header_count,
+                                    uint64_t length)
+{
+    enum exchange_result result = prepare_head(exchange, status, headers, header_count);
+    if (result != EXCHANGE_OK) {
+        return result;
+    }
+    exchange->length = length;
+    stream_init(&exchange->out, exchange->stream_bytes);
+    stream_set_reader(&exchange->out, (struct stream_waker){exchange_tell_by_stream, exchange});
+    stream_set_writer(&exchange->out, (struct stream_waker){exchange_wake_by_stream, exchange});
+    exchange->out_open = true;
+    exchange_hold(exchange, (long long)exchange->content.size);
+    announce(exchange, ANSWER_STREAM);
+    return EXCHANGE_OK;
+}
+
+enum exchange_result exchange_write(struct exchange *exchange, const void *data, size_t size_bytes,
+                                    size_t *ret_written)
+{
+    lock_take(&exchange->lock);
+    bool gone = exchange->gone;
+    bool misplaced = exchange->answer != ANSWER_STREAM || exchange->finished;
+    lock_release(&exchange->lock);
+    if (misplaced ||
+        (exchange->length != UINT64_MAX && size_bytes > exchange->length - exchange->written)) {
+        return EXCHANGE_MISPLACED;
+    }
+    if (gone) {
+        return EXCHANGE_CLOSED;
+    }
+    if (!sends_body(exchange)) {
+        exchange->written += size_bytes;
+        *ret_written = size_bytes;
+        return EXCHANGE_OK;
+    }
+    enum stream_result result = stream_write(&exchange->out, data, size_bytes, ret_written);
+    switch (result) {
+    case STREAM_OK:
+        exchange->written += *ret_written;
+        exchange_hold(exchange, (long long)*ret_written);
+        return EXCHANGE_OK;
+    case STREAM_WAIT:
+        return EXCHANGE_WAIT;
+    case STREAM_CLOSED:
+        return EXCHANGE_CLOSED;
+    case STREAM_ENDED:
+    case STREAM_ABORTED:
+        break;
+    }
+    BUG("stream result %d for a writer", (int)result);
+}
+
+void exchange_finish(struct exchange *exchange, const struct exchange_outcome *outcome)
+{
+    /* Only this side changes `answer`; until it does, `content` is free to hold the text. */
+    if (exchange->answer == ANSWER_NONE) {
+        bytes_clear(&exchange->content);
+        if (outcome->text != NULL &&
+            !bytes_append(&exchange->content, outcome->text, strlen(outcome->text))) {
+            bytes_clear(&exchange->content); /* Then the status speaks for itself. */
+        }
+    }
+    lock_take(&exchange->lock);
+    INVARIANT(!exchange->finished);
+    exchange_forget_waker(exchange);
+    exchange->outcome = *outcome;
+    exchange->outcome.text = NULL;
+    exchange->finished = true;
+    bool left = exchange->left;
+    enum exchange_answer answer = exchange->answer;
+    bool news = exchange_claim_news(exchange);
+    lock_release(&exchange->lock);
+    if (left && exchange->home->ended != NULL) {
+        exchange->home->ended(exchange);
+    } else if (answer == ANSWER_STREAM) {
+        /* After `finished`: who reads the end of the stream knows whether it ended well. */
+        stream_end(&exchange->out);
+    }
+    if (news) {
+        exchange_deliver_news(exchange);
+    }
+    exchange_release(exchange);
+}

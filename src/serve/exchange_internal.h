@@ -1,0 +1,128 @@
+/**
+ * @file
+ * The layout of an exchange and its connection's side. For connections, their access log and tests.
+ *
+ * The two sides meet in three places: the flags under `lock`; the stream `body` (connection writes);
+ * the stream `out` (answering side writes). Everything the answering side prepares beforehand (head
+ * lines, a whole body) becomes the connection's with the flag that announces it.
+ */
+#pragma once
+
+#include "serve/exchange.h"
+
+enum exchange_answer {
+    ANSWER_NONE,
+    ANSWER_WHOLE,  /**< exchange_respond() */
+    ANSWER_STREAM, /**< exchange_begin() */
+};
+
+/** Where an exchange belongs. Constant; outlives its exchanges. */
+struct exchange_home {
+    struct worker *worker; /**< Its thread is the connection's. */
+    /** There is something to look at. On the worker's thread, no lock held; not after
+     *  exchange_leave(), and not between exchange_dispatching() and exchange_look(). */
+    void (*news)(void *connection);
+    /** Both sides are done: write the access log. Any thread, no lock held; NULL: nobody cares. */
+    void (*ended)(const struct exchange *exchange);
+    atomic_llong *buffered; /**< Bytes that exchanges hold, kept up to date. */
+};
+
+struct exchange {
+    struct request request; /* constant once dispatched */
+    struct lock lock;
+    atomic_uint references;           /* any thread */
+    const struct exchange_home *home; /* constant while in use */
+    void *connection;                 /* home's thread only; NULL once it has left */
+    size_t stream_bytes;              /* constant once opened */
+    struct task news;                 /* posted while news_queued */
+    atomic_llong held;                /* any thread: its part of *home->buffered */
+
+    bool news_queued, dispatching;   /* guarded by lock */
+    bool left, gone, finished;       /* guarded by lock */
+    bool body_wanted;                /* guarded by lock: the reader waited since it was last full */
+    bool waking;                     /* guarded by lock: the waker is being called */
+    enum exchange_answer answer;     /* guarded by lock */
+    struct exchange_waker waker;     /* guarded by lock */
+    struct exchange_outcome outcome; /* guarded by lock; constant once finished */
+
+    /* Answering side's until `answer` says so; constant then. Without an answer, `content` is the text
+     * of the outcome once it is finished. */
+    unsigned status;
+    bool has_date, has_server;
+    size_t line_bytes; /* of `content`: header lines; the rest is the body */
+    struct bytes content;
+    uint64_t length;  /* of the body; UINT64_MAX: unknown */
+    uint64_t written; /* answering side only */
+
+    struct stream body, out;
+    bool body_open, out_open; /* initialised; body: constant once dispatched, out: with answer */
+
+    /* Home's thread only until `left`; for the log. */
+    unsigned sent_status;        /* 0: no head was sent */
+    bool cut;                    /* the client did not get the whole answer */
+    uint64_t sent_bytes;         /* of the body, given to the connection */
+    uint64_t began_ns, ended_ns; /* monotonic */
+    bool logged;                 /* wants a line in the access log */
+};
+
+/** A new one with one reference, or NULL: out of memory. */
+struct exchange *exchange_create(const struct exchange_home *home) MUST_USE;
+
+/** Whether nobody else holds it; it may then be used again. Connection's thread, which holds one. */
+bool exchange_is_free(const struct exchange *exchange);
+
+/** Make a free one as good as new, keeping small storage. */
+void exchange_recycle(struct exchange *exchange);
+
+/** The head is complete: count its memory, open the body's stream if there is one. */
+void exchange_open(struct exchange *exchange, void *connection, size_t stream_bytes);
+
+/** No news until the next exchange_look(), which tells everything that happened meanwhile. */
+void exchange_dispatching(struct exchange *exchange);
+
+/** A look at the flags, under the lock. */
+struct exchange_view {
+    enum exchange_answer answer;
+    bool finished;
+    bool body_wanted;
+};
+struct exchange_view exchange_look(struct exchange *exchange);
+
+/** Room in the body's stream. When there is none, news will come once the reader has emptied it. */
+size_t exchange_body_room(struct exchange *exchange);
+
+/** Hand over a piece of the body, of at most that size. */
+void exchange_body_add(struct exchange *exchange, struct text piece);
+
+/** The body is complete. */
+void exchange_body_end(struct exchange *exchange);
+
+/** The body failed: exchange_read() answers `result` from now on. */
+void exchange_body_fail(struct exchange *exchange, enum exchange_result result);
+
+/** Read some of a streamed answer; waiting means that news will come. */
+enum stream_result exchange_out_read(struct exchange *exchange, void *data, size_t size_bytes,
+                                     size_t *ret_read) MUST_USE;
+
+/** The connection is done with it: the answer was sent, or (`gone`) the client left before that, which
+ *  the answering side is told. Drops no reference. */
+void exchange_leave(struct exchange *exchange, bool gone);
+
+/* ---- Between the parts: exchange.c life and connection's side, exchange_answer.c the other one ---- */
+
+/** Count bytes that it holds, or (less than 0) no longer does. Any thread. */
+void exchange_hold(struct exchange *exchange, long long bytes);
+
+/** Let the connection look, unless it will anyway. Any thread, no lock held. */
+void exchange_tell(struct exchange *exchange);
+
+/** Its two halves, for who holds the lock anyway: claim with it; if that is true, deliver without it. */
+bool exchange_claim_news(struct exchange *exchange) MUST_USE;
+void exchange_deliver_news(struct exchange *exchange);
+
+/** With the lock held, which it may let go of meanwhile: no wake is under way or follows. */
+void exchange_forget_waker(struct exchange *exchange);
+
+/** The two for struct stream_waker, whose argument is the exchange: news for the connection, a wake for the answering side. */
+void exchange_tell_by_stream(void *argument);
+void exchange_wake_by_stream(void *argument);

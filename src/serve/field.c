@@ -1,0 +1,62 @@
+#include "serve/field.h"
+
+#define LETTERS(from) [from] = true, [from + 1] = true, [from + 2] = true, [from + 3] = true
+#define DIGITS8(from) LETTERS(from), LETTERS(from + 4)
+
+const bool field_token_bytes[256] = {
+    DIGITS8('a'),  DIGITS8('i'), DIGITS8('q'), ['y'] = true, ['z'] = true, DIGITS8('A'),
+    DIGITS8('I'),  DIGITS8('Q'), ['Y'] = true, ['Z'] = true, DIGITS8('0'), ['8'] = true,
+    ['9'] = true,  ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true,
+    ['\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['^'] = true,
+    ['_'] = true,  ['`'] = true, ['|'] = true, ['~'] = true,
+};
+
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+bool field_is_valid(const struct header *header)
+{
+    struct text name = header->name, value = header->value;
+    if (name.size == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < name.size; i++) {
+        if (!field_is_token_byte(name.data[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < value.size; i++) {
+        unsigned char byte = (unsigned char)value.data[i];
+        if ((byte < ' ' && byte != '\t') || byte == 0x7f) {
+            return false;
+        }
+    }
+    return value.size == 0 || (!is_blank(value.data[0]) && !is_blank(value.data[value.size - 1]));
+}
+
+enum field_kind field_kind_of(struct text name)
+{
+    static const struct {
+        struct text name;
+        enum field_kind kind;
+    } known[] = {
+        {{"date", 4}, FIELD_DATE},
+        {{"server", 6}, FIELD_SERVER},
+        {{"x-request-id", 12}, FIELD_REQUEST_ID},
+        {{"connection", 10}, FIELD_CONNECTION},
+        {{"content-length", 14}, FIELD_CONNECTION},
+        {{"transfer-encoding", 17}, FIELD_CONNECTION},
+        {{"keep-alive", 10}, FIELD_CONNECTION},
+        {{"upgrade", 7}, FIELD_CONNECTION},
+        {{"trailer", 7}, FIELD_CONNECTION},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+        if (name.size == known[i].name.size &&
+            text_equal_nocase(name, known[i].name.data, known[i].name.size)) {
+            return known[i].kind;
+        }
+    }
+    return FIELD_PLAIN;
+}

@@ -1,0 +1,28 @@
+/**
+ * @file
+ * What may stand in a header line of an answer (RFC 9110, 5). Pure.
+ */
+#pragma once
+
+#include "serve/request.h"
+
+enum field_kind {
+    FIELD_PLAIN,
+    FIELD_DATE,       /**< Ours is left out when the answer brings its own. */
+    FIELD_SERVER,     /**< The same. */
+    FIELD_REQUEST_ID, /**< Ours stays, the answer's is dropped. */
+    FIELD_CONNECTION, /**< Says how the message is framed: the connection's business alone. */
+};
+
+extern const bool field_token_bytes[256];
+
+static inline bool field_is_token_byte(char byte)
+{
+    return field_token_bytes[(unsigned char)byte];
+}
+
+/** Whether the name is a token and the value has no control bytes but tabs, and no white space
+ *  around it. */
+bool field_is_valid(const struct header *header);
+
+enum field_kind field_kind_of(struct text name);

@@ -1,0 +1,334 @@
+#include "serve/server.h"
+
+#include "serve/endpoint.h"
+#include "serve/listener.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { NS_PER_MS = 1000000, UNIX_MODE_DEFAULT = 0660 };
+
+/* Where one site is bound to. */
+struct place {
+    struct site site;
+    struct endpoint endpoint;
+    char text[ENDPOINT_TEXT_BYTES];
+    int sockets[ENDPOINT_SOCKETS_MAX];
+    unsigned socket_count;
+    dev_t device; /* of a unix socket's file, to remove no other */
+    ino_t inode;
+};
+
+/* What a lane needs of the server. */
+struct berth {
+    struct lane lane;
+    struct server *server;
+    struct listener *listeners; /* one for each place */
+    struct err err;             /* of its start */
+    bool started;
+    bool cut; /* at the end of draining something was */
+};
+
+struct server {
+    struct lane_common common;
+    int emptied_fd;
+    size_t place_count;
+    struct place *places;
+    unsigned berth_count;
+    struct berth **berths; /* apart from each other: each is written by its own thread */
+};
+
+static void on_emptied(struct lane_common *common)
+{
+    struct server *server = CONTAINER_OF(common, struct server, common);
+    uint64_t one = 1;
+    ssize_t ignored = write(server->emptied_fd, &one, sizeof(one));
+    (void)ignored;
+}
+
+/* ---- Binding ---- */
+
+static bool place_bind(struct place *place, const struct serve_options *options, unsigned workers,
+                       struct err *err)
+{
+    if (!site_init(&place->site, options, err) ||
+        !endpoint_resolve(options->listen, &place->endpoint, err)) {
+        return err_wrap(err, "listen on %s", options->listen);
+    }
+    bool local = endpoint_is_unix(&place->endpoint);
+    mode_t mode = options->unix_mode == 0 ? UNIX_MODE_DEFAULT : options->unix_mode;
+    unsigned count = local ? 1 : workers;
+    if (!endpoint_listen(&place->endpoint, count, mode, options->listen, place->sockets, err)) {
+        return false;
+    }
+    place->socket_count = count;
+    struct stat status;
+    if (local && stat(place->endpoint.address.local.sun_path, &status) == 0) {
+        place->device = status.st_dev;
+        place->inode = status.st_ino;
+    }
+    endpoint_format(&place->endpoint, place->text);
+    return true;
+}
+
+/* Close the sockets and take the file away, unless another server has put its own there. */
+static void place_unbind(struct place *place)
+{
+    const char *path = place->endpoint.address.local.sun_path;
+    struct stat status;
+    if (place->socket_count > 0 && endpoint_is_unix(&place->endpoint) && stat(path, &status) == 0 &&
+        status.st_dev == place->device && status.st_ino == place->inode) {
+        unlink(path);
+    }
+    for (unsigned i = 0; i < place->socket_count; i++) {
+        close(place->sockets[i]);
+    }
+    place->socket_count = 0;
+}
+
+/* ---- Life ---- */
+
+static bool berth_init(struct server *server, unsigned index, struct err *err)
+{
+    struct berth *berth = server->berths[index] = calloc(1, sizeof(*berth));
+    if (berth == NULL) {
+        return err_set_memory(err);
+    }
+    berth->server = server;
+    struct loop *loop = node_loop(server->common.node, index);
+    bool lane_ready = lane_init(&berth->lane, &server->common, loop, connection_news, err);
+    berth->listeners = calloc(server->place_count, sizeof(*berth->listeners));
+    if (!lane_ready || berth->listeners == NULL) {
+        return err_set_memory(err);
+    }
+    for (size_t i = 0; i < server->place_count; i++) {
+        const struct place *place = &server->places[i];
+        bool shared = place->socket_count == 1 && server->berth_count > 1;
+        listener_init(&berth->listeners[i], &berth->lane, &place->site,
+                      place->sockets[shared ? 0 : index], shared);
+    }
+    return true;
+}
+
+static bool server_fill(struct server *server, const struct serve_options *options, struct err *err)
+{
+    server->emptied_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->emptied_fd < 0) {
+        return err_set_os(err, errno, "eventfd");
+    }
+    server->places = calloc(server->place_count, sizeof(*server->places));
+    server->berths = calloc(server->berth_count, sizeof(struct berth *));
+    if (server->places == NULL || server->berths == NULL) {
+        return err_set_memory(err);
+    }
+    for (size_t i = 0; i < server->place_count; i++) {
+        if (!place_bind(&server->places[i], &options[i], server->berth_count, err)) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < server->berth_count; i++) {
+        if (!berth_init(server, i, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct server *server_create(struct node *node, const struct serve_options *options, size_t count,
+                             uint32_t connections_max, struct err *err)
+{
+    struct server *server = calloc(1, sizeof(*server));
+    if (server == NULL) {
+        err_set_memory(err);
+        return NULL;
+    }
+    server->common.node = node;
+    server->common.connections_max = connections_max;
+    server->common.emptied = on_emptied;
+    server->place_count = count;
+    server->berth_count = node_workers(node);
+    server->emptied_fd = -1;
+    if (!server_fill(server, options, err)) {
+        server_destroy(server);
+        return NULL;
+    }
+    return server;
+}
+
+static void berth_start(struct loop *loop, void *argument)
+{
+    (void)loop;
+    struct berth *berth = argument;
+    berth->started = true;
+    for (size_t i = 0; i < berth->server->place_count && berth->started; i++) {
+        berth->started = listener_start(&berth->listeners[i], &berth->err);
+    }
+}
+
+bool server_start(struct server *server, struct err *err)
+{
+    for (unsigned i = 0; i < server->berth_count; i++) {
+        struct berth *berth = server->berths[i];
+        loop_call(berth->lane.loop, berth_start, berth);
+        if (!berth->started) {
+            *err = berth->err;
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *server_address(const struct server *server, size_t index)
+{
+    INVARIANT(index < server->place_count);
+    return server->places[index].text;
+}
+
+/* ---- The end ---- */
+
+/* What has been accepted is served, what follows finds nobody. */
+static void berth_stop(struct loop *loop, void *argument)
+{
+    (void)loop;
+    struct berth *berth = argument;
+    for (size_t i = 0; i < berth->server->place_count; i++) {
+        listener_stop(&berth->listeners[i]);
+    }
+}
+
+static void berth_drain(struct loop *loop, void *argument)
+{
+    (void)loop;
+    struct berth *berth = argument;
+    struct list *next = NULL;
+    for (struct list *one = berth->lane.open.next; one != &berth->lane.open; one = next) {
+        next = one->next;
+        connection_drain(CONTAINER_OF(one, struct connection, link));
+    }
+}
+
+static void berth_cut(struct loop *loop, void *argument)
+{
+    (void)loop;
+    struct berth *berth = argument;
+    while (!list_is_empty(&berth->lane.open)) {
+        struct list *one = berth->lane.open.next;
+        berth->cut = connection_cut(CONTAINER_OF(one, struct connection, link)) || berth->cut;
+    }
+}
+
+static void server_call(struct server *server, void (*work)(struct loop *, void *))
+{
+    for (unsigned i = 0; i < server->berth_count; i++) {
+        if (server->berths[i] != NULL) {
+            loop_call(server->berths[i]->lane.loop, work, server->berths[i]);
+        }
+    }
+}
+
+static bool is_empty(struct server *server)
+{
+    return atomic_load_explicit(&server->common.connections, memory_order_seq_cst) == 0;
+}
+
+/* Wait until no connection is open, or the time is over. */
+static void wait_until_empty(struct server *server, uint32_t deadline_ms)
+{
+    struct env *env = node_env(server->common.node);
+    uint64_t end_ns = env->monotonic_ns(env) + (uint64_t)deadline_ms * NS_PER_MS;
+    while (!is_empty(server)) {
+        uint64_t now_ns = env->monotonic_ns(env);
+        if (now_ns >= end_ns) {
+            return;
+        }
+        struct pollfd emptied = {.fd = server->emptied_fd, .events = POLLIN};
+        poll(&emptied, 1, (int)((end_ns - now_ns) / NS_PER_MS) + 1);
+        uint64_t count;
+        ssize_t ignored = read(server->emptied_fd, &count, sizeof(count));
+        (void)ignored;
+    }
+}
+
+bool server_drain(struct server *server, uint32_t deadline_ms)
+{
+    atomic_store_explicit(&server->common.draining, true, memory_order_seq_cst);
+    server_call(server, berth_stop);
+    for (size_t i = 0; i < server->place_count; i++) {
+        place_unbind(&server->places[i]);
+    }
+    server_call(server, berth_drain);
+    wait_until_empty(server, deadline_ms);
+    server_call(server, berth_cut);
+    bool whole = true;
+    for (unsigned i = 0; i < server->berth_count; i++) {
+        whole = whole && !server->berths[i]->cut;
+    }
+    return whole;
+}
+
+static void berth_destroy(struct berth *berth)
+{
+    while (!list_is_empty(&berth->lane.open)) {
+        struct list *one = berth->lane.open.next;
+        connection_abandon(CONTAINER_OF(one, struct connection, link));
+    }
+    lane_fini(&berth->lane);
+    free(berth->listeners);
+    free(berth);
+}
+
+void server_destroy(struct server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    for (unsigned i = 0; server->berths != NULL && i < server->berth_count; i++) {
+        if (server->berths[i] != NULL && server->berths[i]->started) {
+            berth_stop(server->berths[i]->lane.loop, server->berths[i]);
+        }
+        if (server->berths[i] != NULL) {
+            berth_destroy(server->berths[i]);
+        }
+    }
+    for (size_t i = 0; server->places != NULL && i < server->place_count; i++) {
+        place_unbind(&server->places[i]);
+        site_fini(&server->places[i].site);
+    }
+    if (server->emptied_fd >= 0) {
+        close(server->emptied_fd);
+    }
+    free(server->places);
+    free(server->berths);
+    free(server);
+}
+
+/* ---- Counts ---- */
+
+static uint64_t count_of(const atomic_uint_least64_t *count)
+{
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+struct server_counts server_counts(struct server *server)
+{
+    struct server_counts counts = {
+        .connections = atomic_load_explicit(&server->common.connections, memory_order_relaxed),
+        .connections_max = server->common.connections_max};
+    long long buffered = 0;
+    for (unsigned i = 0; i < server->berth_count; i++) {
+        const struct lane *lane = &server->berths[i]->lane;
+        counts.accepted += count_of(&lane->accepted);
+        counts.requests += count_of(&lane->requests);
+        counts.refused += count_of(&lane->refused);
+        for (size_t k = 0; k < ARRAY_LENGTH(counts.responses); k++) {
+            counts.responses[k] += count_of(&lane->responses[k]);
+        }
+        buffered += atomic_load_explicit(&lane->buffered, memory_order_relaxed);
+    }
+    counts.buffered_bytes = buffered > 0 ? (uint64_t)buffered : 0;
+    return counts;
+}

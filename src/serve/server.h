@@ -1,0 +1,76 @@
+/**
+ * @file
+ * The listeners of a node and the connections they accept.
+ *
+ * Life:    server_create() (binds, so that every error shows before anything runs) ->
+ *          server_start() -> server_drain() -> server_destroy() after the node has stopped.
+ * Threads: create, start, drain and destroy from the main thread; the rest happens on the loops. Each
+ *          connection belongs to one loop for life.
+ */
+#pragma once
+
+#include "core/node.h"
+#include "serve/exchange.h"
+#include "serve/route.h"
+
+/** Who answers. `dispatch` is called on the connection's loop with a reference for it; it must lead to
+ *  exactly one exchange_finish(), at once or later. `target` is what the route named. */
+struct dispatcher {
+    void (*dispatch)(struct exchange *exchange, void *target, struct loop *loop);
+};
+
+/** One `[[serve]]`; every limit has its SPEC default in the manifest; a time or a rate of 0 is none.
+ *  Strings are copied. */
+struct serve_options {
+    const char *listen; /**< "127.0.0.1:0", "[::1]:80", "localhost:80", "unix:/run/x.sock". */
+    const struct route_table *routes; /**< Borrowed; or NULL: everything goes to `target`. */
+    void *target;
+    const struct dispatcher *dispatcher; /**< Borrowed. */
+    const struct header *headers; /**< Added to every answer; Server replaces the usual one. */
+    size_t header_count;
+    uint32_t header_timeout_ms;   /**< From the first byte of a request to its head's end: 408. */
+    uint32_t idle_timeout_ms;     /**< Between requests: closed without a word. */
+    uint32_t body_rate_min;       /**< Bytes a second, over 5 s, while the guest wants them: 408. */
+    uint32_t header_bytes_max;    /**< 431. */
+    uint32_t header_count_max;    /**< 431. */
+    uint32_t target_bytes_max;    /**< 414. */
+    uint64_t body_bytes_max;      /**< 413. */
+    uint32_t stream_buffer_bytes; /**< Each way. */
+    uint32_t write_timeout_ms;    /**< A client that takes nothing of what waits for it: cut. */
+    bool cancel_on_disconnect;    /**< Half-close counts as gone. */
+    bool access_log;
+    mode_t unix_mode; /**< Of a unix socket's file; 0: 0660. */
+};
+
+struct server;
+
+struct server_counts {
+    uint64_t connections;                 /**< Open now. */
+    uint64_t connections_max;             /**< 503 above. */
+    uint64_t accepted, requests, refused; /**< Ever. */
+    uint64_t responses[6];                /**< Ever, by hundreds: [2] = 2xx; [0] = cut. */
+    uint64_t buffered_bytes;              /**< Held for connections and exchanges now. */
+};
+
+/** Bind and listen on everything (one SO_REUSEPORT socket a worker for TCP, a shared one for unix).
+ *  @param connections_max  over all listeners
+ *  @return NULL: ERR_OS or ERR_INPUT, naming the address ("listen on 127.0.0.1:80: Address already in
+ *          use"); nothing is left bound. */
+struct server *server_create(struct node *node, const struct serve_options *options, size_t count,
+                             uint32_t connections_max, struct err *err) MUST_USE;
+
+/** Begin to accept. */
+bool server_start(struct server *server, struct err *err) MUST_USE;
+
+/** The address listener `index` is really bound to: "http://127.0.0.1:43117", "unix:/run/x.sock". */
+const char *server_address(const struct server *server, size_t index);
+
+/** Stop accepting, close idle connections, finish what runs (answers say "Connection: close"); after
+ *  `deadline_ms` cut what is left. Returns when no connection is open. True: nothing was cut. */
+bool server_drain(struct server *server, uint32_t deadline_ms);
+
+/** Close what is left. NULL is allowed. */
+void server_destroy(struct server *server);
+DEFINE_AUTO_DESTROY(server)
+
+struct server_counts server_counts(struct server *server);

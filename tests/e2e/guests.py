@@ -1,0 +1,84 @@
+"""Making the guests of the tests: C by `mote build`, text Wasm by wat2wasm, commands by clang."""
+
+import os
+import re
+import shutil
+import subprocess
+
+from apps import ZOO_FOLDER
+from program import ROOT
+
+GUESTS = os.path.join(ROOT, "tests", "guests")
+
+
+def run_tool(*words):
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout}{done.stderr}"
+
+
+class Workshop:
+    """Makes each guest once a session."""
+
+    def __init__(self, home):
+        self.home = home
+        self.made = {}
+
+    def _once(self, name, make):
+        if name not in self.made:
+            path = self.home.path(name.replace("/", "-") + ".wasm")
+            make(path)
+            self.made[name] = path
+        return self.made[name]
+
+    def zoo(self):
+        """The zoo's component, built by `mote build` from a copy of its folder."""
+        def make(path):
+            copy = self.home.path("zoo")
+            shutil.copytree(ZOO_FOLDER, copy, ignore=shutil.ignore_patterns("wasm"), dirs_exist_ok=True)
+            done = self.home.run("build", copy)
+            assert done.status == 0, done
+            shutil.copy(os.path.join(copy, "wasm", "zoo.wasm"), path)
+        return self._once("zoo", make)
+
+    def c(self, name):
+        """tests/guests/NAME.c, a guest that includes mote.h."""
+        def make(path):
+            done = self.home.run("build", os.path.join(GUESTS, name + ".c"), "-o", path)
+            assert done.status == 0, done
+        return self._once(name, make)
+
+    def wat(self, name):
+        """tests/guests/NAME.wat."""
+        with open(os.path.join(GUESTS, name + ".wat"), encoding="utf-8") as file:
+            return self.wat_text(name, file.read())
+
+    def wat_text(self, name, text, *features):
+        """A module given as text."""
+        def make(path):
+            source = self.home.write(os.path.basename(path) + ".wat", text)
+            run_tool("wat2wasm", *features, source, "-o", path)
+        return self._once("wat-" + name, make)
+
+    def command(self, name):
+        """tests/guests/commands/NAME.c, a WASI preview 1 program."""
+        def make(path):
+            clang = [os.environ.get("MOTE_CLANG", "clang"), "--target=wasm32-wasi"]
+            source = os.path.join(GUESTS, "commands", name + ".c")
+            run_tool(*clang, "-O1", "-fno-inline", "-Wall", "-Wextra", "-Werror", "-c", source,
+                     "-o", path + ".o")
+            # Without -O, which may run an optimiser that drops the names backtraces need.
+            run_tool(*clang, "-Wl,--strip-debug", path + ".o", "-o", path)
+        return self._once("command-" + name, make)
+
+    def bytes(self, name, content):
+        """A file with any content."""
+        return self._once(name, lambda path: self.home.write(os.path.basename(path), content))
+
+
+def component(name):
+    """The bytes of a component that the unit tests keep: `run`, `print`, `fail`, `plain`, `later`."""
+    path = os.path.join(ROOT, "tests", "unit", "engine", "components.inc")
+    with open(path, encoding="ascii") as file:
+        found = re.search(r"component_" + name + r"\[\] = \{([^}]*)\}", file.read())
+    return bytes(int(one, 16) for one in found.group(1).replace("\n", "").split(",") if one.strip())

@@ -1,0 +1,2 @@
+;; Wants something that nobody offers.
+(module (import "moat" "dig" (func)) (func (export "nothing")))
