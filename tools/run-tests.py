@@ -221,7 +221,8 @@ def clang_tidy_one(build, path):
 
 
 # What cppcheck cannot read, in words that it can: -D says so, -U keeps base.h from saying otherwise.
-# (And it takes the designator in `{.line = ++line}` for the variable; the compilers do not.)
+# (Suppressed besides: it takes the designator in `{.line = ++line}` for the variable, and what a callee fills
+# for uninitialized; the compilers and clang-tidy do not.)
 CPPCHECK_MACROS = [
     "-DCONTAINER_OF(ptr, type, member)=((type *)(void *)(ptr))", "-UCONTAINER_OF",
     "-DTAKE(ptr)=take_(&(ptr))", "-UTAKE",
@@ -250,7 +251,7 @@ def clang_tidy(build):
 def cppcheck():
     status = run(["cppcheck", "--quiet", "--std=c11", "--inline-suppr", "--error-exitcode=1",
                   "--enable=warning,performance,portability", "--suppress=missingIncludeSystem",
-                  "--suppress=unknownEvaluationOrder"] + CPPCHECK_MACROS +
+                  "--suppress=unknownEvaluationOrder", "--suppress=ctuuninitvar"] + CPPCHECK_MACROS +
                  ["-D_GNU_SOURCE", "-I", "src", "-j", str(processors()), "src"])
     say("cppcheck: " + ("clean" if status == 0 else f"status {status}"))
     return Count(passed=1) if status == 0 else Count(failed=1)

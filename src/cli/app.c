@@ -448,7 +448,8 @@ void app_destroy(struct app *app)
             free(app->preopens[i]);
         }
     }
-    for (size_t i = 0; app->sites != NULL && i < app->manifest->serve_count; i++) {
+    for (size_t i = 0;
+         app->sites != NULL && app->manifest != NULL && i < app->manifest->serve_count; i++) {
         destroy_site(&app->sites[i]);
     }
     pool_destroy(app->pool);

@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { PATH_BYTES = 4096, OBJECT_PATH_BYTES = TOOLCHAIN_FOLDER_BYTES + 32, WORDS_MAX = 512 };
 
 struct words {
@@ -128,7 +126,9 @@ static bool compile(const struct toolchain *toolchain, const char *source, const
     return status == 0 || err_set(err, ERR_INPUT, "%s did not compile (see above)", source);
 }
 
-/* One page: a small stack, first, so that its overflow traps instead of overwriting data. */
+/* One page: a small stack, first, so that its overflow traps instead of overwriting data. Its size is
+ * no multiple of 4 KiB, so that its upper end and the data behind it share a page of the machine: a
+ * parked guest of few words then keeps one page, not two. */
 static int run_linker(const struct toolchain *toolchain, size_t count, const char *output,
                       bool with_libc)
 {
@@ -138,7 +138,7 @@ static int run_linker(const struct toolchain *toolchain, size_t count, const cha
     add_word(&words, "--target=wasm32-wasi");
     add_word(&words, with_libc ? "-nostartfiles" : "-nostdlib");
     add_word(&words, "-Wl,--no-entry");
-    add_word(&words, "-Wl,-z,stack-size=8192");
+    add_word(&words, "-Wl,-z,stack-size=10240");
     add_word(&words, "-Wl,--stack-first");
     /* Without -O: with it the compiler runs an optimiser that drops the names backtraces need. */
     add_word(&words, "-Wl,--strip-debug");

@@ -23,6 +23,12 @@ static uint64_t system_wall_ns(struct env *env)
     return clock_ns(CLOCK_REALTIME);
 }
 
+static uint64_t system_thread_cpu_ns(struct env *env)
+{
+    (void)env;
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 static void system_random(struct env *env, void *ret, size_t size_bytes)
 {
     (void)env;
@@ -45,6 +51,7 @@ struct env *env_system(void)
     static struct env system = {
         .monotonic_ns = system_monotonic_ns,
         .wall_ns = system_wall_ns,
+        .thread_cpu_ns = system_thread_cpu_ns,
         .random = system_random,
     };
     return &system;

@@ -15,6 +15,8 @@ struct env {
     uint64_t (*monotonic_ns)(struct env *env);
     /** Nanoseconds since 1970-01-01 UTC. Any thread. */
     uint64_t (*wall_ns)(struct env *env);
+    /** Nanoseconds of processor time that the calling thread has had; NULL: as monotonic_ns. */
+    uint64_t (*thread_cpu_ns)(struct env *env);
     /** Fill `ret` with unpredictable bytes. Any thread. Never fails. */
     void (*random)(struct env *env, void *ret, size_t size_bytes);
 };

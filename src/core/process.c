@@ -236,6 +236,38 @@ enum push_result process_push(struct process *process, struct entry *entry)
     return result;
 }
 
+/* A turn is charged by the wall clock until its first look, which is where most turns end, but no more
+ * than a few ticks: a longer gap is the kernel's, which ran something else. From that look on the
+ * thread's own clock counts. */
+enum { GAP_TICKS_MAX = 4 };
+
+static uint64_t process_gap_ns(const struct process *process, uint64_t now)
+{
+    uint64_t gap = now - process->unit_began_ns;
+    uint64_t most = GAP_TICKS_MAX * process->node->options.tick_ns;
+    return gap < most ? gap : most;
+}
+
+static uint64_t process_thread_ns(const struct process *process)
+{
+    struct env *env = node_env(process->node);
+    return env->thread_cpu_ns != NULL ? env->thread_cpu_ns(env) : env->monotonic_ns(env);
+}
+
+/* What the turn under way has cost its unit of work. */
+static uint64_t process_turn_cost_ns(const struct process *process, uint64_t now)
+{
+    return process->meter_cpu_ns == 0
+               ? process_gap_ns(process, now)
+               : process->metered_ns + (process_thread_ns(process) - process->meter_cpu_ns);
+}
+
+static void process_meter_reset(struct process *process, uint64_t now)
+{
+    process->unit_began_ns = now;
+    process->meter_cpu_ns = process->metered_ns = 0;
+}
+
 enum process_tick process_tick(struct process *process)
 {
     if (stop_of(process) != STOP_NONE) {
@@ -244,8 +276,12 @@ enum process_tick process_tick(struct process *process)
     struct node *node = process->node;
     uint64_t now = node_now_ns(node);
     bool raised = false;
+    if (process->meter_cpu_ns == 0) {
+        process->metered_ns = process_gap_ns(process, now);
+        process->meter_cpu_ns = process_thread_ns(process);
+    }
     if (process->cpu_budget_ns != 0 &&
-        process->unit_cpu_ns + (now - process->unit_began_ns) >= process->cpu_budget_ns) {
+        process->unit_cpu_ns + process_turn_cost_ns(process, now) >= process->cpu_budget_ns) {
         raised = process_raise(process, STOP_CPU, NULL);
     } else if (process->deadline_due_ns != 0 && now >= process->deadline_due_ns) {
         raised = process_raise(process, STOP_DEADLINE, NULL);
@@ -259,7 +295,7 @@ enum process_tick process_tick(struct process *process)
 void process_begin_unit(struct process *process)
 {
     process->unit_cpu_ns = 0;
-    process->unit_began_ns = node_now_ns(process->node);
+    process_meter_reset(process, node_now_ns(process->node));
 }
 
 static void deadline_fire(struct timer *timer)
@@ -426,7 +462,8 @@ void process_run(struct process *process, struct worker *worker)
         process_finish_stopped(process, worker);
         return;
     }
-    process->turn_began_ns = process->unit_began_ns = began;
+    process->turn_began_ns = began;
+    process_meter_reset(process, began);
     atomic_store_explicit(&worker->turn_began_ns, began, memory_order_relaxed);
 
     struct exit exit;
@@ -439,7 +476,7 @@ void process_run(struct process *process, struct worker *worker)
     /* One look at the clock ends this turn and begins the next. */
     uint64_t now = worker_look(worker);
     atomic_store_explicit(&worker->turn_began_ns, 0, memory_order_relaxed);
-    process->unit_cpu_ns += now - process->unit_began_ns;
+    process->unit_cpu_ns += process_turn_cost_ns(process, now);
     count(&process->cpu_ns, now - began);
     count(&process->turns, 1);
     count(&worker->turns, 1);

@@ -115,21 +115,23 @@ struct process {
     atomic_uint references;   /* any thread */
     _Atomic(struct worker *) worker; /* any thread: runs it, ran it last, or will */
     struct mailbox mailbox;
-    struct timer deadline;        /* owner starts and cancels; fires STOP_DEADLINE */
-    struct timer sleep;           /* owner starts and cancels; fires a wake */
-    struct task stop_task;        /* a worker's inbox: a stop that found the process queued */
-    bool stop_arrived;            /* owner only: stop_task came before the process did */
-    bool left_queue;              /* owner only: the process came before stop_task did */
-    struct process *pid_next;     /* guarded by its shard of the table of pids */
-    uint64_t deadline_ns;         /* owner only: as it was given, relative */
-    uint64_t deadline_due_ns;     /* owner only: 0 = none. Its timer starts when a turn ends */
-    uint64_t cpu_budget_ns;       /* constant */
-    uint64_t unit_cpu_ns;         /* owner only: spent in this unit of work, ended turns */
-    uint64_t unit_began_ns;       /* owner only: of the turn under way, what counts for the unit */
-    uint64_t turn_began_ns;       /* owner only */
-    uint64_t started_ns;          /* constant once started */
-    atomic_uint_least64_t cpu_ns; /* owner writes, any thread reads: ended turns */
-    atomic_uint_least64_t turns;  /* owner writes, any thread reads */
+    struct timer deadline;    /* owner starts and cancels; fires STOP_DEADLINE */
+    struct timer sleep;       /* owner starts and cancels; fires a wake */
+    struct task stop_task;    /* a worker's inbox: a stop that found the process queued */
+    bool stop_arrived;        /* owner only: stop_task came before the process did */
+    bool left_queue;          /* owner only: the process came before stop_task did */
+    struct process *pid_next; /* guarded by its shard of the table of pids */
+    uint64_t deadline_ns;     /* owner only: as it was given, relative */
+    uint64_t deadline_due_ns; /* owner only: 0 = none. Its timer starts when a turn ends */
+    uint64_t cpu_budget_ns;   /* constant */
+    uint64_t unit_cpu_ns;     /* owner only: spent in this unit of work, ended turns */
+    uint64_t unit_began_ns;   /* owner only: of the turn under way, what counts for the unit */
+    uint64_t meter_cpu_ns;    /* owner only: the thread's clock at the turn's first look, or 0 */
+    uint64_t metered_ns;      /* owner only: charged for what came before that look */
+    uint64_t turn_began_ns;   /* owner only */
+    uint64_t started_ns;      /* constant once started */
+    atomic_uint_least64_t cpu_ns;      /* owner writes, any thread reads: ended turns */
+    atomic_uint_least64_t turns;       /* owner writes, any thread reads */
     atomic_uint_least64_t preemptions; /* owner writes, any thread reads */
     atomic_uint_least64_t queued_ns;   /* any thread: when it was queued, for stealing */
     char kill_reason[64];              /* written by whoever raised STOP_KILL, before the release */

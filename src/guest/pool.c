@@ -118,9 +118,9 @@ void pool_destroy(struct pool *pool)
     free(pool);
 }
 
-void pool_tick(void *argument)
+void pool_tick(void *pool_argument)
 {
-    struct pool *pool = argument;
+    struct pool *pool = pool_argument;
     for (enum pool_class cls = 0; cls < POOL_CLASSES; cls++) {
         for (unsigned i = 0; pool->seats[cls] != NULL && i < pool->workers; i++) {
             engine_tick(pool->seats[cls][i].engine);

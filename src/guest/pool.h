@@ -30,7 +30,7 @@ void pool_destroy(struct pool *pool);
 DEFINE_AUTO_DESTROY(pool)
 
 /** Advance every engine's epoch: the node's on_tick. Any thread. */
-void pool_tick(void *pool);
+void pool_tick(void *pool_argument);
 
 /** NULL when the class is not in use. */
 struct engine *pool_engine(const struct pool *pool, unsigned worker, enum pool_class cls);

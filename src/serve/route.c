@@ -141,8 +141,8 @@ static bool check_literal(struct text segment, const char *pattern, struct err *
         return err_set(err, ERR_INPUT, "route '%s': no request has a segment '..'", pattern);
     }
     for (size_t i = 0; i < segment.size; i++) {
-        char byte = segment.data[i];
-        if ((byte >= 0 && byte <= ' ') || byte == 0x7f || strchr("?#*%:", byte) != NULL) {
+        unsigned char byte = (unsigned char)segment.data[i];
+        if (byte <= ' ' || byte == 0x7f || strchr("?#*%:", byte) != NULL) {
             return err_set(err, ERR_INPUT,
                            "route '%s': '%c' cannot stand in a segment; parameters are ':name', "
                            "'*' stands alone at the end",

@@ -48,10 +48,11 @@ def serve(cache, home):
     """serve(manifest, ...) starts a node, in a folder of its own or the test's. At the end of the
     test everything that it took must be given back, and SIGTERM must end it with status 0."""
     del home  # asked for so that it is removed after the nodes have ended
-    nodes = []
+    nodes, homes = [], []
 
     def start(manifest, home=None, **options):
         home = home or Home(cache)
+        homes.append(home)
         node = Node(home, manifest, **options)
         nodes.append(node)
         return node
@@ -63,8 +64,8 @@ def serve(cache, home):
             node.finish()
         except AssertionError as failure:
             failures.append(str(failure))
-    for node in nodes:
-        node.home.remove()
+    for one in homes:
+        one.remove()
     assert not failures, "\n".join(failures)
 
 
@@ -72,20 +73,18 @@ class Shared:
     """Nodes that several tests use one after the other. One that ended is started anew."""
 
     def __init__(self, cache):
-        self.cache, self.nodes = cache, {}
+        self.cache, self.nodes, self.homes = cache, {}, []
 
     def get(self, key, manifest):
         node = self.nodes.get(key)
         if node is None or not node.is_running():
-            node = self.nodes[key] = Node(Home(self.cache), manifest)
+            home = Home(self.cache)
+            self.homes.append(home)
+            node = self.nodes[key] = Node(home, manifest)
         return node
 
     def drop(self, key):
-        node = self.nodes.pop(key)
-        try:
-            node.finish()
-        finally:
-            node.home.remove()
+        self.nodes.pop(key).finish()
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +97,8 @@ def shared(cache):
             shared.drop(key)
         except AssertionError as failure:
             failures.append(str(failure))
+    for home in shared.homes:
+        home.remove()
     assert not failures, "\n".join(failures)
 
 

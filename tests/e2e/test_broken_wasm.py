@@ -162,7 +162,7 @@ def test_a_module_that_exports_nothing_says_so(home, workshop, command):
     ('(table (export "handle") (export "_start") 1 funcref)', "a table"),
 ])
 def test_an_export_of_another_type_says_what_it_is(home, workshop, command, export, what):
-    path = module(workshop, "mistyped-" + f"{zlib.crc32(export.encode()):x}", f"(module {export})")
+    path = module(workshop, f"mistyped-{zlib.crc32(export.encode()):x}", f"(module {export})")
     line = refusal(home, workshop, command, path)
     assert what in line
     assert ("_start" if command == "run" else "handle") in line
@@ -190,8 +190,9 @@ def test_a_component_with_an_unknown_import_is_refused_by_name(home, workshop, c
     assert "acme:rockets/launch" in refusal(home, workshop, command, path)
 
 
-def test_a_component_as_handler_is_refused_with_what_to_do(home, workshop):
-    path = home.write("bad.wasm", guests.component("run"))
+@pytest.mark.parametrize("kind", ["run", "plain"])
+def test_a_component_as_handler_is_refused_with_what_to_do(home, workshop, kind):
+    path = home.write("bad.wasm", guests.component(kind))
     assert "only core modules answer requests" in refusal(home, workshop, "check", path)
 
 

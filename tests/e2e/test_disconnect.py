@@ -197,9 +197,7 @@ def test_cancel_on_disconnect_kills_at_once(cancelling, target, how):
     else:
         leave(connection, how)
     cancelling.wait_processes(0)
-    # A guest that writes may learn of it from its write, and return, before the kill reaches it.
-    ended_itself = 1 if target == "/flood" and exits(cancelling, "killed") == before else 0
-    assert exits(cancelling, "killed") + ended_itself == before + 1
+    assert ended() == before + 1
     connection.close()
 
 

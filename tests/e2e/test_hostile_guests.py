@@ -317,7 +317,7 @@ def test_a_host_call_without_a_memory_ends_the_guest(serve, workshop):
 @pytest.mark.parametrize("export", ['(memory 1)', '(memory (export "mem") 1)', '(memory (export "Memory") 1)',
                                     '(memory 1) (global (export "memory") i32 (i32.const 0))'])
 def test_a_memory_that_is_not_exported_as_memory_is_not_there(serve, workshop, export):
-    name = "memory-" + f"{zlib.crc32(export.encode()):x}"
+    name = f"memory-{zlib.crc32(export.encode()):x}"
     wasm = workshop.wat_text(name, f"""(module {RESPOND} {export} (func (export "handle")
         (drop (call $respond (i32.const 200) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 1)))))""")
     node = serve(apps.app({"GET /": "bad#handle"}, {"bad": wasm}))

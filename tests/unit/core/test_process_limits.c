@@ -61,6 +61,43 @@ static void a_deadline_can_be_taken_away_and_set_anew(void **state)
     process_release(&native->process);
 }
 
+static uint64_t thread_time_ns;
+
+static uint64_t slow_thread(struct env *env)
+{
+    (void)env;
+    return thread_time_ns;
+}
+
+/* A second passes on the clock between two looks, a millisecond of it on this thread. */
+static enum turn turn_on_a_busy_machine(struct native *native, struct exit *ret_exit)
+{
+    struct still_env *env = native->argument;
+    for (int look = 0; look < 3; look++) {
+        env->now_ns += 1000 * (uint64_t)MS;
+        thread_time_ns += MS;
+        if (process_tick(&native->process) == TICK_STOP) {
+            ret_exit->exit_class = EXIT_KILLED;
+            return TURN_ENDED;
+        }
+    }
+    ret_exit->exit_class = EXIT_NORMAL;
+    return TURN_ENDED;
+}
+
+static void time_that_the_machine_gave_to_others_is_not_charged(void **state)
+{
+    struct world *world = *state;
+    thread_time_ns = 1;
+    world->env.env.thread_cpu_ns = slow_thread;
+    static const struct process_options budget = {.kind = "test", .cpu_budget_ns = 10 * MS};
+    struct native *native = start_with(world, turn_on_a_busy_machine, &budget);
+    native->argument = &world->env;
+    worker_run(world->worker);
+    process_release(&native->process);
+    assert_exit(world, EXIT_NORMAL, "");
+}
+
 static void the_cpu_budget_ends_a_process_that_spins(void **state)
 {
     struct world *world = *state;
@@ -130,6 +167,7 @@ int main(void)
         IN_A_WORLD(the_deadline_ends_a_process_that_spins),
         IN_A_WORLD(a_deadline_can_be_taken_away_and_set_anew),
         IN_A_WORLD(the_cpu_budget_ends_a_process_that_spins),
+        IN_A_WORLD(time_that_the_machine_gave_to_others_is_not_charged),
         IN_A_WORLD(waiting_costs_no_cpu_and_turns_add_up),
         IN_A_WORLD(a_new_unit_of_work_starts_with_the_whole_budget),
     };
