@@ -3,8 +3,11 @@
 #include "base/number.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -72,6 +75,14 @@ void client_send(struct client *client, const void *data, size_t size)
         }
         at += sent;
         size -= (size_t)sent;
+    }
+}
+
+void client_wait_delivered(const struct client *client)
+{
+    int left = 1;
+    while (ioctl(client->fd, SIOCOUTQ, &left) == 0 && left > 0) {
+        sched_yield();
     }
 }
 

@@ -27,6 +27,10 @@ void client_close(struct client *client);
 /** Close so that the server gets a reset. */
 void client_reset(struct client *client);
 
+/** Wait until the server's side of the connection has all that was sent: on a busy machine the kernel
+ *  delivers later. Only where the server's buffers have room for it. */
+void client_wait_delivered(const struct client *client);
+
 void client_send(struct client *client, const void *data, size_t size);
 void client_send_text(struct client *client, const char *text);
 

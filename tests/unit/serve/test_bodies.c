@@ -261,6 +261,7 @@ static void a_body_that_comes_fast_enough_may_take_its_time(void **state)
     wait_for_count(&world.began, 1);
     for (size_t at = 0; at < SIZE; at += 8000) {
         client_send(&client, data + at, 8000);
+        client_wait_delivered(&client);
         world_settle();
         world_pass_ms(5001);
     }
