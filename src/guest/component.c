@@ -129,6 +129,7 @@ void component_destroy(struct component *component)
         engine_image_destroy(component->images[i]);
     }
     free(component->images);
+    free(component->counts);
     unpin_preopens(component);
     free(component->arguments);
     free(component->path);
@@ -213,9 +214,15 @@ bool component_prepare(struct component *component, struct pool *pool, struct ca
                        const struct engine_import *imports, size_t import_count, struct err *err)
 {
     component->pool = pool;
-    component->images = calloc(pool_workers(pool), sizeof(struct engine_image *));
-    if (component->images == NULL) {
+    size_t workers = pool_workers(pool);
+    component->images = calloc(workers, sizeof(struct engine_image *));
+    component->counts = aligned_alloc(64, workers * sizeof *component->counts);
+    if (component->images == NULL || component->counts == NULL) {
         return err_set_memory(err);
+    }
+    for (size_t i = 0; i < workers; i++) {
+        atomic_init(&component->counts[i].processes, 0);
+        atomic_init(&component->counts[i].spawned, 0);
     }
     struct engine_link link = {.imports = imports, .import_count = import_count, .wasi = true};
     struct delivery delivery = {0};
@@ -263,10 +270,18 @@ const struct grant *component_grant(const struct component *component)
 
 uint64_t component_processes(const struct component *component)
 {
-    return atomic_load_explicit(&component->processes, memory_order_relaxed);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < pool_workers(component->pool); i++) {
+        sum += atomic_load_explicit(&component->counts[i].processes, memory_order_relaxed);
+    }
+    return sum;
 }
 
 uint64_t component_spawned(const struct component *component)
 {
-    return atomic_load_explicit(&component->spawned, memory_order_relaxed);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < pool_workers(component->pool); i++) {
+        sum += atomic_load_explicit(&component->counts[i].spawned, memory_order_relaxed);
+    }
+    return sum;
 }

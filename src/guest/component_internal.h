@@ -17,6 +17,12 @@ struct pin {
     struct engine_preopen preopen;
 };
 
+/** Counts of one worker's own, in a cache line of their own: all spawns write to them. */
+struct component_count {
+    _Alignas(64) atomic_uint processes; /* any thread: born in this worker's engine, alive */
+    atomic_uint_least64_t spawned;      /* any thread */
+};
+
 struct component {
     char name[COMPONENT_NAME_BYTES];
     char *path;
@@ -32,8 +38,8 @@ struct component {
     struct engine_wasi wasi;         /* constant after open */
     struct pool *pool;               /* constant after prepare */
     struct engine_image **images;    /* constant after prepare: one per worker */
-    atomic_uint processes;           /* any thread */
-    atomic_uint_least64_t spawned;   /* any thread */
+    struct component_count *counts;  /* constant after prepare: one per worker */
+    atomic_uint places;              /* any thread: taken of max_processes, when there is one */
 };
 
 /** Where output of its guests goes (guest.c). */

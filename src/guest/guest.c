@@ -135,13 +135,35 @@ static enum turn guest_turn(struct process *process, struct exit *ret_exit)
     return TURN_ENDED;
 }
 
+/* Relaxed throughout: counts only. The one that all workers share is for components with a limit. */
+static bool take_place(struct component *component)
+{
+    if (component->max_processes == 0) {
+        return true;
+    }
+    if (atomic_fetch_add_explicit(&component->places, 1, memory_order_relaxed) <
+        component->max_processes) {
+        return true;
+    }
+    atomic_fetch_sub_explicit(&component->places, 1, memory_order_relaxed);
+    return false;
+}
+
+static void give_place(struct component *component)
+{
+    if (component->max_processes != 0) {
+        atomic_fetch_sub_explicit(&component->places, 1, memory_order_relaxed);
+    }
+}
+
 static void guest_reclaim(struct process *process)
 {
     struct guest *guest = guest_of(process);
     engine_fiber_destroy(TAKE(guest->fiber));
     pool_give(guest->component->pool, guest->component->cls, guest->seat);
-    /* Relaxed: counts only. */
-    atomic_fetch_sub_explicit(&guest->component->processes, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&guest->component->counts[guest->seat].processes, 1,
+                              memory_order_relaxed);
+    give_place(guest->component);
 }
 
 static void log_suppressed(struct guest *guest)
@@ -212,16 +234,15 @@ static void guest_destroy(struct process *process)
 static bool take_room(struct guest *guest, unsigned worker, struct err *err)
 {
     struct component *component = guest->component;
-    unsigned before = atomic_fetch_add_explicit(&component->processes, 1, memory_order_relaxed);
-    if (component->max_processes != 0 && before >= component->max_processes) {
-        atomic_fetch_sub_explicit(&component->processes, 1, memory_order_relaxed);
+    if (!take_place(component)) {
         return err_set(err, ERR_LIMIT, "component '%s' has its max-processes of %u",
                        component->name, component->max_processes);
     }
     if (!pool_take(component->pool, component->cls, worker, &guest->seat)) {
-        atomic_fetch_sub_explicit(&component->processes, 1, memory_order_relaxed);
+        give_place(component);
         return err_set(err, ERR_LIMIT, "every pool of Wasm instances is full");
     }
+    atomic_fetch_add_explicit(&component->counts[guest->seat].processes, 1, memory_order_relaxed);
     return true;
 }
 
@@ -245,11 +266,12 @@ bool guest_spawn(struct node *node, struct component *component,
     guest->context = options->context;
     guest->yielded = guest->full = false;
     guest->log = (struct log_window){0};
-    unsigned index = worker != NULL ? worker->index : 0;
-    if (!take_room(guest, index, err)) {
+    guest->seat = worker != NULL ? worker->index : 0;
+    if (!take_room(guest, guest->seat, err)) {
         free(guest);
         return false;
     }
+    unsigned seat = guest->seat; /* once started, the guest may end and be gone */
     const struct grant *grant = component->grant;
     process_init(&guest->process, &guest_body, node,
                  &(struct process_options){.kind = options->role->kind,
@@ -279,7 +301,7 @@ bool guest_spawn(struct node *node, struct component *component,
         return false;
     }
     /* Relaxed: a count. */
-    atomic_fetch_add_explicit(&component->spawned, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&component->counts[seat].spawned, 1, memory_order_relaxed);
     return true;
 }
 
