@@ -101,9 +101,10 @@ def test_a_hundred_thousand_failures_cost_no_memory(serve, workshop, path):
                 for _ in range(100):
                     assert connection.read().status == 502
     batches(50)
+    node.check_baseline()
     before = node.stats()
     batches(1000)
+    node.check_baseline()
     after = node.stats()
     assert after["resident_bytes"] <= before["resident_bytes"] * 1.05 + (2 << 20)
-    assert after["descriptors"]["now"] == before["descriptors"]["now"]
     assert after["mappings"]["now"] <= before["mappings"]["now"] + 16

@@ -20,13 +20,16 @@ void agent_kill(struct agent *agent)
     struct world *world = agent->world;
     char reason[32];
     snprintf(reason, sizeof(reason), "step %u", world->step);
+    /* A stop that was raised before, by its deadline say, counts instead, and may have to follow it
+     * by way of a worker that was robbed of it. */
+    bool counts = atomic_load(&agent->process.stop) == STOP_NONE;
     bool there = process_kill(world->node, agent->process.pid, reason);
     if (there != (agent->exited == 0)) {
         world_fail(world, "agent %u: kill says %d", agent->number, there);
     }
     if (there && agent->kill_reason[0] == '\0') {
         memcpy(agent->kill_reason, reason, sizeof(reason));
-        agent->killed_on = atomic_load(&agent->process.worker);
+        agent->killed_on = counts ? atomic_load(&agent->process.worker) : NULL;
         agent->killed_steals = node_counts(world->node).steals;
     }
 }

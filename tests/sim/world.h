@@ -41,7 +41,7 @@ struct agent {
     uint64_t deadline_due_ns, cpu_budget_ns;
     bool unit_began;
     char kill_reason[32];     /**< Of the first kill; empty: none. */
-    struct worker *killed_on; /**< Where it was then. */
+    struct worker *killed_on; /**< Where it was then; NULL: another stop came first. */
     uint64_t killed_steals;   /**< The node's count of steals then. */
     bool said_exit;
     enum exit_class said;
