@@ -24,13 +24,16 @@ def manifest(text):
 class Held:
     """What a server holds at one moment."""
 
-    def __init__(self, pid):
+    def __init__(self, server):
+        pid = server.pid
         self.resident, self.proportional = proc.resident_kib(pid), proc.proportional_kib(pid)
         self.page_tables = proc.page_tables_kib(pid)
+        self.guests = proc.images_kib(pid, server.environment["XDG_CACHE_HOME"])
 
 
-def settled(pid):
+def settled(server):
     """What it holds once that does not grow any more."""
+    pid = server.pid
     deadline = time.monotonic() + SETTLE_SECONDS_MAX
     before = proc.resident_kib(pid)
     while time.monotonic() < deadline:
@@ -39,7 +42,7 @@ def settled(pid):
         if abs(now - before) <= 16:
             break
         before = now
-    return Held(pid)
+    return Held(server)
 
 
 def ask_all(server, sockets, path, answered):
@@ -56,9 +59,9 @@ def ask_all(server, sockets, path, answered):
 
 def how_many(server):
     """How many processes to park, and what keeps it from being more."""
-    found = re.search(r"room for (\d+) processes.*\(limited by (.*)\)", server.room)
+    found = re.search(r"room for (\d+) processes.*\(limited by (.*)\)", server.room())
     if not found:
-        raise Trouble(f"the server did not say how much room it has: {server.last_lines()}")
+        raise Trouble(f"the server said something unexpected of its room: {server.room()}")
     room, why = int(found.group(1)), found.group(2)
     descriptors = raise_descriptors()
     limits = [(room, why), (descriptors - DESCRIPTORS_RESERVE, f"{descriptors} open files"),
@@ -79,7 +82,8 @@ def wait_for_processes(server, wanted, what):
 
 
 def measure(mote, folder):
-    """{"processes", "limited_by", "resident_kib", "proportional_kib", "page_tables_kib"}, KiB a process."""
+    """{"processes", "limited_by", "resident_kib", "guests_kib", "proportional_kib",
+    "page_tables_kib"}, KiB a process; guests_kib is the part of resident_kib that guests' own memories are."""
     server = Mote(mote, "zoo", folder, manifest)
     sockets = []
     try:
@@ -90,22 +94,24 @@ def measure(mote, folder):
                 ask_all(server, sockets[-BATCH:], "/", answered=True)
         ask_all(server, sockets[len(sockets) - len(sockets) % BATCH:], "/", answered=True)
         wait_for_processes(server, 0, "before any sleeps")
-        before = settled(server.pid)
+        before = settled(server)
         ask_all(server, sockets, "/sleep?ms=86000000", answered=False)
         wait_for_processes(server, count, "asleep")
-        after = settled(server.pid)
+        after = settled(server)
+        wait_for_processes(server, count, "still asleep")  # Else the figure is of fewer.
         for sock in sockets:
             sock.close()
         sockets = []
         wait_for_processes(server, 0, "after the clients left")
-        left = settled(server.pid)
+        left = settled(server)
     finally:
         for sock in sockets:
             sock.close()
         server.stop()
     return {
-        "processes": count, "limited_by": limited_by, "room": server.room,
+        "processes": count, "limited_by": limited_by, "room": server.room(),
         "resident_kib": (after.resident - before.resident) / count,
+        "guests_kib": (after.guests - before.guests) / count,
         "proportional_kib": (after.proportional - before.proportional) / count,
         "page_tables_kib": (after.page_tables - before.page_tables) / count,
         "server_idle_kib": before.resident, "server_full_kib": after.resident,

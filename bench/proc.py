@@ -82,6 +82,41 @@ def proportional_kib(pid):
     return _kib(f"/proc/{pid}/smaps_rollup", "Pss")
 
 
+def _regions(pid):
+    """(begin, end, permissions, path or "", resident KiB) of each mapping, in order."""
+    region = None
+    with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.startswith("Rss:"):
+                yield *region, int(line.split()[1])
+            elif line[0] in "0123456789abcdef":
+                fields = line.split(maxsplit=5)
+                begin, end = (int(number, 16) for number in fields[0].split("-"))
+                region = (begin, end, fields[1], fields[5].strip() if len(fields) > 5 else "")
+
+
+def images_kib(pid, folder):
+    """Resident memory of mappings that may be written and begin as a part of a file below `folder`, and of
+    the anonymous ones that touch them: with compiled code in that folder, the guests' linear memories."""
+    total = 0
+    before = None  # The last mapping, when it may belong to a memory whose image comes next.
+    image_end = None
+    for begin, end, permissions, path, resident in _regions(pid):
+        writable = permissions.startswith("rw")
+        if writable and path.startswith(folder):
+            total += resident
+            if before is not None and before[0] == begin:
+                total += before[1]
+            before, image_end = None, end
+        elif writable and not path and begin == image_end:
+            total += resident
+            before, image_end = None, None
+        else:
+            before = (end, resident) if writable and not path else None
+            image_end = None
+    return total
+
+
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 

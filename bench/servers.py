@@ -67,7 +67,8 @@ class Mote:
             [mote, "serve", "-f", manifest, "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
         self.pid = self.process.pid
-        self.room = ""  # What the node says that it carries, and why not more.
+        self._room = ""
+        self._room_said = threading.Event()
         self.log = collections.deque(maxlen=30)
         self._reader = threading.Thread(target=self._keep_log, daemon=True)
         self._reader.start()
@@ -84,7 +85,15 @@ class Mote:
             self.log.append(text)
             found = re.search(r"room for .*", text)
             if found:
-                self.room = found.group(0).strip().rstrip('"')
+                self._room = found.group(0).strip().rstrip('"')
+                self._room_said.set()
+
+    def room(self):
+        """What the node says that it carries, and why not more. The log is written by a thread of its own, so
+        its lines may come later than the one on standard output that ended the start."""
+        if not self._room_said.wait(START_SECONDS_MAX):
+            raise Trouble(f"the server did not say how much room it has: {self.last_lines()}")
+        return self._room
 
     def last_lines(self):
         return "".join(self.log)

@@ -249,8 +249,10 @@ struct admin *admin_create(const struct admin_options *options, struct err *err)
                                   .stream_buffer_bytes = 262144,
                                   .write_timeout_ms = 30000,
                                   .unix_mode = 0600};
-    enum { ADMIN_CONNECTIONS_MAX = 64 };
-    admin->server = server_create(options->node, &serve, 1, ADMIN_CONNECTIONS_MAX, err);
+    enum { ADMIN_CONNECTIONS_MAX = 64, ADMIN_REFUSALS_MAX = 4 };
+    struct server_limits limits = {.connections_max = ADMIN_CONNECTIONS_MAX,
+                                   .refusals_max = ADMIN_REFUSALS_MAX};
+    admin->server = server_create(options->node, &serve, 1, &limits, err);
     if (admin->server == NULL) {
         err_wrap(err, "admin (does node '%s' run already?)", options->node_name);
         return NULL;

@@ -1,12 +1,20 @@
 #include "base/base.h"
 
+#include "base/log.h"
+
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 noreturn void bug_at(const char *file, int line, const char *fmt, ...)
 {
+    /* What led to it comes first; but not when that is what is broken, or somebody is at it. */
+    static atomic_flag flushing = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&flushing)) {
+        log_flush();
+    }
     /* Straight to the descriptor: the log's own state may be what is broken. */
     char text[1024];
     va_list args;

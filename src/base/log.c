@@ -25,6 +25,10 @@ enum {
     LOG_CHUNK_BYTES = 4096, /* PIPE_BUF: what a pipe that polls writable takes without blocking */
     LOG_POLL_MS = 100,
     LOG_GIVE_UP_POLLS = 10, /* when stopping: a reader that takes nothing for a second is gone */
+    LOG_GATHER_MS = 10,     /* for which the writer lets lines come together */
+    LOG_FLUSH_MS = 1000,    /* for which log_flush() waits at most */
+    NS_PER_MS = 1000000,
+    NS_PER_S = 1000000000,
 };
 
 static const char *const level_text[] = {"ERROR", "WARN", "INFO", "DEBUG"};
@@ -34,15 +38,31 @@ static atomic_int log_format_now = LOG_TEXT; /* any thread */
 static atomic_int log_level_now = LOG_INFO;  /* any thread */
 static atomic_uint_least64_t dropped;        /* any thread */
 
+static atomic_uint_least64_t wakes;           /* any thread */
+static atomic_uint gather_ms = LOG_GATHER_MS; /* any thread */
+
+/* Waking a thread costs more than writing a line does. So after each write the writer waits a little
+ * for more lines, and is woken only by what is urgent: errors, warnings, a buffer half full. When
+ * nothing came it sleeps, and the next line wakes it, and is written at once. */
+enum writer_state {
+    WRITER_ASLEEP,
+    WRITER_GATHERING,
+    WRITER_RUNG, /* Posted to and not back yet: it will look. */
+};
+
 static struct {
     struct lock lock;
-    struct bytes filling; /* guarded by lock */
-    bool running;         /* guarded by lock */
-    bool stopping;        /* guarded by lock */
-    pthread_t thread;     /* log_start() and log_stop() only */
-    int fd;               /* constant while running */
-    sem_t work;           /* posted when `filling` stops being empty, and to stop */
+    struct bytes filling;    /* guarded by lock */
+    enum writer_state state; /* guarded by lock */
+    bool running;            /* guarded by lock */
+    bool stopping;           /* guarded by lock */
+    uint64_t rounds;         /* guarded by lock: times that it has written all there was */
+    pthread_t thread;        /* log_start() and log_stop() only */
+    int fd;                  /* constant while running */
+    sem_t work;              /* posted with `state` becoming RUNG */
 } writer = {.lock = LOCK_INITIALIZER(LOCK_LOG), .fd = STDERR_FILENO};
+
+static _Thread_local bool is_writer;
 
 /* One line under construction. Cut at `limit`, which leaves room for what closes it. */
 struct line {
@@ -284,23 +304,62 @@ static void write_dropped(int fd, uint64_t count)
     fd_write_all(fd, (const uint8_t *)data, line.size, false);
 }
 
+/* With the lock held. */
+static void writer_ring(void)
+{
+    if (writer.state != WRITER_RUNG) {
+        writer.state = WRITER_RUNG;
+        atomic_fetch_add_explicit(&wakes, 1, memory_order_relaxed);
+        sem_post(&writer.work);
+    }
+}
+
+/* Wait until somebody rings, or after a write only for so long. */
+static void writer_wait(bool gathering)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    unsigned ms = atomic_load_explicit(&gather_ms, memory_order_relaxed);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * NS_PER_MS;
+    until.tv_sec += until.tv_nsec / NS_PER_S;
+    until.tv_nsec %= NS_PER_S;
+    int result;
+    do {
+        result = gathering ? sem_clockwait(&writer.work, CLOCK_MONOTONIC, &until)
+                           : sem_wait(&writer.work);
+    } while (result != 0 && errno == EINTR);
+}
+
+/* Take what there is, and say how to wait for more. False: it is to stop. */
+static bool writer_take(struct bytes *draining, bool *ret_gather)
+{
+    lock_take(&writer.lock);
+    if (writer.state == WRITER_RUNG) {
+        /* Rung in the very moment in which the time was over: that post must not count later. */
+        (void)sem_trywait(&writer.work);
+    }
+    struct bytes swap = writer.filling;
+    writer.filling = *draining;
+    *draining = swap;
+    *ret_gather = draining->size > 0;
+    writer.state = *ret_gather ? WRITER_GATHERING : WRITER_ASLEEP;
+    bool stopping = writer.stopping;
+    lock_release(&writer.lock);
+    return !stopping;
+}
+
 static void *writer_main(void *argument)
 {
     (void)argument;
     pthread_setname_np(pthread_self(), "mote-log");
+    is_writer = true;
     struct bytes draining = {0};
     uint64_t told = atomic_load_explicit(&dropped, memory_order_relaxed);
-    for (bool stopping = false; !stopping;) {
-        while (sem_wait(&writer.work) != 0) {
-            /* Interrupted. */
-        }
-        lock_take(&writer.lock);
-        struct bytes swap = writer.filling;
-        writer.filling = draining;
-        draining = swap;
-        stopping = writer.stopping;
-        lock_release(&writer.lock);
-
+    bool gathering = false;
+    for (bool going = true; going;) {
+        writer_wait(gathering);
+        going = writer_take(&draining, &gathering);
         fd_write_all(writer.fd, draining.data, draining.size, false);
         bytes_clear(&draining);
         uint64_t now = atomic_load_explicit(&dropped, memory_order_relaxed);
@@ -308,6 +367,9 @@ static void *writer_main(void *argument)
             write_dropped(writer.fd, now - told);
             told = now;
         }
+        lock_take(&writer.lock);
+        writer.rounds++;
+        lock_release(&writer.lock);
     }
     bytes_fini(&draining);
     return NULL;
@@ -329,6 +391,7 @@ bool log_start(int fd)
     INVARIANT(!writer.running);
     writer.fd = fd;
     writer.stopping = false;
+    writer.state = WRITER_ASLEEP;
     if (sem_init(&writer.work, 0, 0) != 0) {
         return false;
     }
@@ -354,11 +417,13 @@ void log_stop(void)
     bool running = writer.running;
     writer.running = false;
     writer.stopping = true;
+    if (running) {
+        writer_ring();
+    }
     lock_release(&writer.lock);
     if (!running) {
         return;
     }
-    sem_post(&writer.work);
     pthread_join(writer.thread, NULL);
     sem_destroy(&writer.work);
     bytes_fini(&writer.filling);
@@ -377,12 +442,12 @@ void log_write(enum log_level level, const char *message, const struct log_field
     lock_take(&writer.lock);
     bool running = writer.running;
     if (running) {
-        bool was_empty = writer.filling.size == 0;
         if (line.size > LOG_BUFFER_BYTES - writer.filling.size ||
             !bytes_append(&writer.filling, line.data, line.size)) {
             atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
-        } else if (was_empty) {
-            sem_post(&writer.work);
+        } else if (writer.state == WRITER_ASLEEP || level <= LOG_WARN ||
+                   writer.filling.size >= LOG_BUFFER_BYTES / 2) {
+            writer_ring();
         }
     }
     lock_release(&writer.lock);
@@ -402,6 +467,39 @@ void log_printf(enum log_level level, const char *fmt, ...)
     int length = vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
     log_write(level, length < 0 ? fmt : message, NULL);
+}
+
+void log_flush(void)
+{
+    if (is_writer) {
+        return;
+    }
+    lock_take(&writer.lock);
+    /* It may be in the middle of a round, which does not count: the one after it is whole. */
+    uint64_t enough = writer.rounds + 2;
+    lock_release(&writer.lock);
+    for (int waited_ms = 0; waited_ms < LOG_FLUSH_MS; waited_ms++) {
+        lock_take(&writer.lock);
+        bool done = !writer.running || writer.rounds >= enough;
+        if (!done) {
+            writer_ring();
+        }
+        lock_release(&writer.lock);
+        if (done) {
+            return;
+        }
+        poll(NULL, 0, 1);
+    }
+}
+
+void log_gather(unsigned ms)
+{
+    atomic_store_explicit(&gather_ms, ms, memory_order_relaxed);
+}
+
+uint64_t log_wakes(void)
+{
+    return atomic_load_explicit(&wakes, memory_order_relaxed);
 }
 
 uint64_t log_dropped(void)

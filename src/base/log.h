@@ -6,6 +6,8 @@
  *          that, lines are written directly.
  * Threads: log_write() from any thread; it never waits for the reader of standard error: lines go
  *          to a bounded buffer (1 MiB), and what does not fit is counted and reported as one line.
+ * Delay:   the first line after a pause, errors and warnings are written at once; other lines come together
+ *          for up to 10 ms, so that a busy node does not wake the writer for each of them.
  * Control bytes and invalid UTF-8 in values are escaped, so that no guest can forge a line.
  */
 #pragma once
@@ -48,6 +50,16 @@ void log_write(enum log_level level, const char *message, const struct log_field
 
 /** The same without fields, with printf's rules (at most 1 KiB). */
 void log_printf(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/** Wait until everything logged before is written, for up to a second. For who is about to abort: the
+ *  thread must not hold a lock that ranks with the log's. */
+void log_flush(void);
+
+/** For how long lines may come together, instead of 10 ms. Any thread; from the next write on. */
+void log_gather(unsigned ms);
+
+/** How often the writer thread was woken, since the start. */
+uint64_t log_wakes(void);
 
 /** Lines dropped because the buffer was full, since the start. */
 uint64_t log_dropped(void);

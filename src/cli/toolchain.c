@@ -1,5 +1,7 @@
 #include "cli/toolchain.h"
 
+#include "base/bytes.h"
+#include "cli/footprint.h"
 #include "cli/sdk_header.h"
 
 #include <errno.h>
@@ -12,6 +14,9 @@
 #include <unistd.h>
 
 enum { PATH_BYTES = 4096, OBJECT_PATH_BYTES = TOOLCHAIN_FOLDER_BYTES + 32, WORDS_MAX = 512 };
+
+/* What is larger is not looked into: its memory stays as the linker made it. */
+enum { LOOKED_INTO_BYTES_MAX = 64 << 20 };
 
 struct words {
     const char *items[WORDS_MAX];
@@ -58,16 +63,21 @@ static const char *compiler(void)
     return chosen != NULL && chosen[0] != '\0' ? chosen : "clang";
 }
 
-static bool write_header(const struct toolchain *toolchain, struct err *err)
+static bool write_file(const char *path, const void *data, size_t size_bytes, struct err *err)
 {
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/mote.h", toolchain->folder);
     FILE *file = fopen(path, "we");
-    bool good = file != NULL && fwrite(sdk_header, 1, sdk_header_bytes, file) == sdk_header_bytes;
+    bool good = file != NULL && fwrite(data, 1, size_bytes, file) == size_bytes;
     if (file != NULL && fclose(file) != 0) {
         good = false;
     }
     return good || err_set_os(err, errno, "write %s", path);
+}
+
+static bool write_header(const struct toolchain *toolchain, struct err *err)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/mote.h", toolchain->folder);
+    return write_file(path, sdk_header, sdk_header_bytes, err);
 }
 
 bool toolchain_open(struct toolchain *toolchain, struct err *err)
@@ -126,38 +136,93 @@ static bool compile(const struct toolchain *toolchain, const char *source, const
     return status == 0 || err_set(err, ERR_INPUT, "%s did not compile (see above)", source);
 }
 
+/* How the objects are put together. */
+struct linking {
+    const char *output;
+    bool libc;
+    bool footprint; /* export where static data ends */
+};
+
 /* One page: a small stack, first, so that its overflow traps instead of overwriting data. Its size is
  * no multiple of 4 KiB, so that its upper end and the data behind it share a page of the machine: a
  * parked guest of few words then keeps one page, not two. */
-static int run_linker(const struct toolchain *toolchain, size_t count, const char *output,
-                      bool with_libc)
+static int run_linker(const struct toolchain *toolchain, size_t count,
+                      const struct linking *linking)
 {
     char objects[WORDS_MAX / 2][OBJECT_PATH_BYTES];
     struct words words = {0};
     add_word(&words, compiler());
     add_word(&words, "--target=wasm32-wasi");
-    add_word(&words, with_libc ? "-nostartfiles" : "-nostdlib");
+    add_word(&words, linking->libc ? "-nostartfiles" : "-nostdlib");
     add_word(&words, "-Wl,--no-entry");
     add_word(&words, "-Wl,-z,stack-size=10240");
     add_word(&words, "-Wl,--stack-first");
     /* Without -O: with it the compiler runs an optimiser that drops the names backtraces need. */
     add_word(&words, "-Wl,--strip-debug");
+    if (linking->footprint) {
+        add_word(&words, "-Wl,--export=" FOOTPRINT_EXPORT);
+    }
     for (size_t i = 0; i < count; i++) {
         object_path(toolchain, i, objects[i]);
         add_word(&words, objects[i]);
     }
     add_word(&words, "-o");
-    add_word(&words, output);
-    return run_tool(&words, !with_libc);
+    add_word(&words, linking->output);
+    return run_tool(&words, !linking->libc);
+}
+
+/* Does it name an end of its memory? Then what lies behind its static data may be in use. */
+static bool names_an_end(const struct bytes *object)
+{
+    static const char *const names[] = {FOOTPRINT_EXPORT, "__heap_end", "__data_end"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (memmem(object->data, object->size, names[i], strlen(names[i])) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool ends_with_its_data(const struct toolchain *toolchain, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char path[OBJECT_PATH_BYTES];
+        struct err unread = {0};
+        AUTO(bytes_finip) struct bytes object = {0};
+        object_path(toolchain, i, path);
+        if (!bytes_read_file(&object, path, LOOKED_INTO_BYTES_MAX, &unread) ||
+            names_an_end(&object)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Reads where static data ends; 0: that was not told. */
+static bool take_footprint(const char *output, uint32_t *ret_end_bytes, struct err *err)
+{
+    struct err unread = {0};
+    AUTO(bytes_finip) struct bytes wasm = {0};
+    if (!bytes_read_file(&wasm, output, LOOKED_INTO_BYTES_MAX, &unread) ||
+        !footprint_take(&wasm, ret_end_bytes)) {
+        *ret_end_bytes = 0;
+        return true;
+    }
+    return write_file(output, wasm.data, wasm.size, err);
 }
 
 /* A guest that needs no libc is better off without: its exit hooks bring a table and a wrapper around
  * every export. So that is tried first. */
 static bool link_objects(const struct toolchain *toolchain, size_t count, const char *output,
-                         struct err *err)
+                         uint32_t *ret_end_bytes, struct err *err)
 {
-    if (run_linker(toolchain, count, output, false) == 0 ||
-        run_linker(toolchain, count, output, true) == 0) {
+    *ret_end_bytes = 0;
+    struct linking linking = {.output = output, .footprint = ends_with_its_data(toolchain, count)};
+    if (run_linker(toolchain, count, &linking) == 0) {
+        return !linking.footprint || take_footprint(output, ret_end_bytes, err);
+    }
+    linking = (struct linking){.output = output, .libc = true};
+    if (run_linker(toolchain, count, &linking) == 0) {
         return true;
     }
     return err_set(err, ERR_INPUT,
@@ -181,6 +246,18 @@ static void optimise(const char *output)
     (void)run_tool(&words, true);
 }
 
+/* After the optimiser, which does not know such memories. */
+static bool fit_memory(const char *output, uint32_t end_bytes, struct err *err)
+{
+    struct err unread = {0};
+    AUTO(bytes_finip) struct bytes wasm = {0};
+    if (end_bytes == 0 || !bytes_read_file(&wasm, output, LOOKED_INTO_BYTES_MAX, &unread) ||
+        !footprint_fit(&wasm, end_bytes)) {
+        return true;
+    }
+    return write_file(output, wasm.data, wasm.size, err);
+}
+
 bool toolchain_build(struct toolchain *toolchain, const char *const *sources, size_t count,
                      const char *output, struct err *err)
 {
@@ -200,9 +277,11 @@ bool toolchain_build(struct toolchain *toolchain, const char *const *sources, si
         object_path(toolchain, compiled, object);
         good = compile(toolchain, sources[compiled], object, err);
     }
-    good = good && link_objects(toolchain, count, draft, err);
+    uint32_t end_bytes = 0;
+    good = good && link_objects(toolchain, count, draft, &end_bytes, err);
     if (good) {
         optimise(draft);
+        good = fit_memory(draft, end_bytes, err);
     }
     if (good && rename(draft, output) != 0) {
         good = err_set_os(err, errno, "write %s", output);

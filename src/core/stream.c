@@ -80,6 +80,15 @@ enum stream_result stream_write(struct stream *stream, const void *data, size_t 
     return result;
 }
 
+bool stream_await_reader(struct stream *stream)
+{
+    lock_take(&stream->lock);
+    bool waits = stream->buffer.size > 0;
+    stream->writer_waits = stream->writer_waits || waits;
+    lock_release(&stream->lock);
+    return waits;
+}
+
 static enum stream_result read_locked(struct stream *stream, void *data, size_t size_bytes,
                                       size_t *ret_read)
 {

@@ -56,6 +56,10 @@ void stream_set_writer(struct stream *stream, struct stream_waker writer);
 enum stream_result stream_write(struct stream *stream, const void *data, size_t size_bytes,
                                 size_t *ret_written) MUST_USE;
 
+/** Writer: wait as if there was no room, unless nothing is unread. True: it will be woken once the reader has
+ *  taken some, or has closed. */
+bool stream_await_reader(struct stream *stream) MUST_USE;
+
 /** Copy out up to `size_bytes`. `*ret_read` is set for STREAM_OK. */
 enum stream_result stream_read(struct stream *stream, void *data, size_t size_bytes,
                                size_t *ret_read) MUST_USE;

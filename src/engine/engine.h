@@ -155,7 +155,8 @@ struct engine_preopen {
     bool read_only;
 };
 
-/** The WASI world of a fiber. Borrowed until the fiber is destroyed. NULL members: nothing there. */
+/** The WASI world of a fiber. Borrowed until the fiber is destroyed. NULL members: nothing there. A
+ *  guest that has more than 256 files, streams and timers open at once ends with ENGINE_EXIT_HOST. */
 struct engine_wasi {
     const char *const *arguments;   /**< NULL-terminated; the first is the program's name. */
     const char *const *environment; /**< NULL-terminated, "KEY=value". */
@@ -183,7 +184,7 @@ void engine_set_process_functions(const struct engine_process_functions *functio
 struct engine_spawn_options {
     void *process; /**< Passed to every callback; outlives the fiber. */
     uint32_t entry;
-    uint64_t memory_max_bytes;      /**< Of every linear memory; growth beyond it traps. */
+    uint64_t memory_max_bytes;      /**< Of all linear memories together; growth beyond it traps. */
     const struct engine_wasi *wasi; /**< NULL: nothing but clocks and random. Context made at the
                                          first WASI call. */
 };

@@ -44,6 +44,37 @@ static bool make_folders(const char *folder, struct err *err)
     return true;
 }
 
+#define DRAFT_NAME ".draft-"
+
+enum { DRAFT_AGE_MAX_S = 60 * 60 };
+
+/* What nodes that were killed while they wrote have left. Their time is the file system's, so that is
+ * what it is compared with: a file made here and now. */
+static void remove_old_drafts(const char *folder)
+{
+    char own[CACHE_PATH_BYTES];
+    snprintf(own, sizeof own, "%s/" DRAFT_NAME "XXXXXX", folder);
+    int fd = mkostemp(own, O_CLOEXEC);
+    struct stat now, info;
+    DIR *dir = fd < 0 ? NULL : opendir(folder);
+    bool known = fd >= 0 && fstat(fd, &now) == 0;
+    for (struct dirent *entry; known && dir != NULL && (entry = readdir(dir)) != NULL;) {
+        bool draft = strncmp(entry->d_name, DRAFT_NAME, strlen(DRAFT_NAME)) == 0 &&
+                     strlen(entry->d_name) == strlen(DRAFT_NAME) + 6;
+        if (draft && fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(info.st_mode) && info.st_mtim.tv_sec < now.st_mtim.tv_sec - DRAFT_AGE_MAX_S) {
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    if (fd >= 0) {
+        close(fd);
+        (void)unlink(own);
+    }
+}
+
 struct cache *cache_open(const char *folder, struct err *err)
 {
     AUTO(cache_destroyp) struct cache *cache = calloc(1, sizeof *cache);
@@ -78,6 +109,7 @@ struct cache *cache_open(const char *folder, struct err *err)
             folder);
         return NULL;
     }
+    remove_old_drafts(folder);
     return TAKE(cache);
 }
 
@@ -180,7 +212,7 @@ bool cache_store(struct cache *cache, const char *path, const struct bytes *arte
                  struct err *err)
 {
     char draft[CACHE_PATH_BYTES];
-    snprintf(draft, sizeof draft, "%s/.draft-XXXXXX", cache->folder);
+    snprintf(draft, sizeof draft, "%s/" DRAFT_NAME "XXXXXX", cache->folder);
     int fd = mkostemp(draft, O_CLOEXEC);
     if (fd < 0) {
         return err_set_os(err, errno, "write %s", draft);

@@ -22,7 +22,7 @@ enum { CACHE_PATH_BYTES = 512 };
  *  /var/cache/mote. Written to `ret`. */
 void cache_default_folder(char ret[CACHE_PATH_BYTES]);
 
-/** Open a folder, making it when it is missing.
+/** Open a folder, making it when it is missing. What killed nodes left half-written goes after an hour.
  *  NULL: ERR_OS (cannot make it), ERR_DENIED (owned by somebody else, or open to others). */
 struct cache *cache_open(const char *folder, struct err *err) MUST_USE;
 void cache_destroy(struct cache *cache);

@@ -9,7 +9,7 @@
 
 enum {
     MAPPINGS_PER_STACK = 2,
-    MAPPINGS_PER_MEMORY = 3,
+    MAPPINGS_PER_MEMORY = 4,
     /* What a parked process of the smallest kind is planned to keep resident. */
     RESIDENT_PER_PROCESS = 13 * 1024,
 };
@@ -30,6 +30,13 @@ static uint64_t reservation(enum pool_class cls)
 static uint64_t mappings_of(const struct capacity_need *need)
 {
     return MAPPINGS_PER_STACK + (uint64_t)MAPPINGS_PER_MEMORY * need->memories;
+}
+
+/* Then no product of it with a number of fibers or a reservation leaves its type. */
+static bool within_parts(const struct capacity_need *need)
+{
+    return need->memories <= CAPACITY_PARTS_MAX && need->tables <= CAPACITY_PARTS_MAX &&
+           need->core_instances <= CAPACITY_PARTS_MAX;
 }
 
 /* Of 16 slots the large class gets 3 when both are in use: its processes are few and heavy. */
@@ -65,6 +72,13 @@ bool capacity_plan(const struct capacity_limits *limits,
         unsigned share = share_of_16(needs, cls);
         if (share == 0) {
             continue;
+        }
+        if (!within_parts(&needs[cls])) {
+            return err_set(
+                err, ERR_LIMIT,
+                "one instance of a component takes more than %d memories, tables or core "
+                "instances",
+                CAPACITY_PARTS_MAX);
         }
         uint64_t fibers = CAPACITY_FIBERS_MAX;
         lower(&fibers, limits->memory_bytes / RESIDENT_PER_PROCESS / workers * share / 16,

@@ -4,7 +4,8 @@
  * the sizes of pools. Pure arithmetic, plus one function that reads the limits.
  *
  * Facts (measured, kernel 6.1 and later): a pooled fiber stack takes 2 memory mappings as soon as
- * its engine exists; a live memory takes 3 more, and keeps them while its slot is warm.
+ * its engine exists; a live memory takes up to 4 more (before its data, its data, behind it, and what it
+ * has not got), and keeps them while its slot is warm.
  */
 #pragma once
 
@@ -45,6 +46,8 @@ enum {
     CAPACITY_MAPPINGS_RESERVE = 6000, /**< For the program itself, code of components, buffers. */
     CAPACITY_FIBERS_MIN = 16,         /**< Below that a pool is not worth starting. */
     CAPACITY_FIBERS_MAX = 200000,     /**< Of one engine. */
+    CAPACITY_PARTS_MAX = 24,          /**< Memories, tables, core instances of one instance. */
+    CAPACITY_MODULE_PARTS_MAX = 4,    /**< Memories and tables, where that is a module. */
 };
 
 #define CAPACITY_SMALL_RESERVATION (UINT64_C(64) << 20)
@@ -55,7 +58,8 @@ enum {
 enum pool_class capacity_class(uint64_t initial_bytes, uint64_t ceiling_bytes);
 
 /** Divide what the limits allow. `max_processes` 0: as many as possible.
- *  @return false: ERR_LIMIT: not even CAPACITY_FIBERS_MIN a pool; says which limit to raise, and how. */
+ *  @return false: ERR_LIMIT: not even CAPACITY_FIBERS_MIN a pool; says which limit to raise, and how. Or
+ *          a need above CAPACITY_PARTS_MAX. */
 bool capacity_plan(const struct capacity_limits *limits,
                    const struct capacity_need needs[POOL_CLASSES], unsigned workers,
                    uint32_t max_processes, struct capacity_plan *ret, struct err *err) MUST_USE;

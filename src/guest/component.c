@@ -87,6 +87,23 @@ static bool check_kind(const struct component *component, struct err *err)
     return true;
 }
 
+/* Said here, where the component has a name, and before anything is multiplied by these. */
+static bool check_parts(const struct engine_inspection *inspection, struct err *err)
+{
+    bool module = inspection->kind == ENGINE_MODULE;
+    uint32_t most = module ? CAPACITY_MODULE_PARTS_MAX : CAPACITY_PARTS_MAX;
+    if (inspection->memories <= most && inspection->tables <= most &&
+        inspection->core_instances <= most) {
+        return true;
+    }
+    return err_set(err, ERR_LIMIT,
+                   "one instance takes %u memories, %u tables and %u core instances; a %s may have "
+                   "%u of each",
+                   (unsigned)inspection->memories, (unsigned)inspection->tables,
+                   (unsigned)inspection->core_instances, module ? "module" : "component",
+                   (unsigned)most);
+}
+
 struct component *component_open(const struct component_options *options, struct err *err)
 {
     AUTO(component_destroyp) struct component *component = calloc(1, sizeof *component);
@@ -111,7 +128,7 @@ struct component *component_open(const struct component_options *options, struct
         return NULL;
     }
     if (!engine_inspect(component->wasm.data, component->wasm.size, &component->inspection, err) ||
-        !check_kind(component, err)) {
+        !check_kind(component, err) || !check_parts(&component->inspection, err)) {
         err_wrap(err, "component '%s': %s", component->name, component->path);
         return NULL;
     }
@@ -189,6 +206,19 @@ static bool compile(struct component *component, struct engine *engine, struct c
     return true;
 }
 
+/* Whether an image was refused for what it wants, not for what its file is: an import that nobody offers,
+ * which engine_load() names, or more than the pool has. Compiled anew it would be the same. */
+static bool is_refused_for_good(const struct err *err)
+{
+    static const char *const begins[] = {"imports ", "component imports ", "incompatible import"};
+    for (size_t i = 0; i < ARRAY_LENGTH(begins); i++) {
+        if (strncmp(err->text, begins[i], strlen(begins[i])) == 0) {
+            return true;
+        }
+    }
+    return err->code == ERR_LIMIT;
+}
+
 /* A cached file may be damaged: then it is compiled once more, not given up. */
 static struct engine_image *load(struct component *component, struct engine *engine,
                                  struct cache *cache, const struct engine_link *link,
@@ -202,7 +232,7 @@ static struct engine_image *load(struct component *component, struct engine *eng
         struct engine_image *image = engine_load(engine, component->inspection.kind,
                                                  delivery->path[0] != '\0' ? delivery->path : NULL,
                                                  &delivery->artefact, link, err);
-        if (image != NULL || !from_cache) {
+        if (image != NULL || !from_cache || is_refused_for_good(err)) {
             return image;
         }
         cache_remove(delivery->path);

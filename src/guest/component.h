@@ -25,7 +25,8 @@ struct component_options {
 
 enum { COMPONENT_FILE_BYTES_MAX = 256 << 20 };
 
-/** Read and inspect. NULL: ERR_NOT_FOUND, ERR_INPUT ("component 'api': api.wasm: truncated ...").  */
+/** Read and inspect. NULL: ERR_NOT_FOUND, ERR_INPUT ("component 'api': api.wasm: truncated ..."),
+ *  ERR_LIMIT (an instance of it takes more memories, tables or instances than a pool gives one). */
 struct component *component_open(const struct component_options *options, struct err *err) MUST_USE;
 void component_destroy(struct component *component);
 DEFINE_AUTO_DESTROY(component)

@@ -26,6 +26,11 @@ static struct engine *engine_of_class(const struct pool *pool, enum pool_class c
                                       struct err *err)
 {
     bool small = cls == POOL_SMALL;
+    /* capacity_plan() refused everything larger. */
+    _Static_assert((uint64_t)CAPACITY_FIBERS_MAX * CAPACITY_PARTS_MAX <= UINT32_MAX,
+                   "the products below fit");
+    INVARIANT(fibers <= CAPACITY_FIBERS_MAX && need->core_instances <= CAPACITY_PARTS_MAX &&
+              need->memories <= CAPACITY_PARTS_MAX && need->tables <= CAPACITY_PARTS_MAX);
     struct engine_options options = {
         .fibers = fibers,
         .core_instances = fibers * need->core_instances,

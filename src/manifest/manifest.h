@@ -41,7 +41,9 @@ struct manifest_node {
     struct manifest_number workers;         /**< 0: one a processor. */
     struct manifest_number max_processes;   /**< 0: from the limits in force. */
     struct manifest_number max_connections; /**< Over all listeners; 0: from the limits in force. */
-    struct manifest_number max_memory_mb;   /**< Of one process, where nothing closer says. */
+    /** Held for clients, over all listeners; 0: from the limits in force. */
+    struct manifest_number max_buffered_mb;
+    struct manifest_number max_memory_mb; /**< Of one process, where nothing closer says. */
     struct manifest_number tick_ms;
     struct manifest_number drain_ms;
 };

@@ -1,8 +1,6 @@
 /* Every key of every section: its type, range and default. docs/manifest.md says the same in prose. */
 #include "manifest/section.h"
 
-#include "manifest/address.h"
-
 #include "base/log.h"
 #include "core/node.h"
 
@@ -74,6 +72,8 @@ static const struct field NODE_FIELDS[] = {
     {NUMBER("max-processes", struct manifest_node, max_processes, 0, 4000000, 0), .zero = MACHINE},
     {NUMBER("max-connections", struct manifest_node, max_connections, 0, 4000000, 0),
      .zero = MACHINE},
+    {NUMBER("max-buffered-mb", struct manifest_node, max_buffered_mb, 0, 1048576, 0),
+     .zero = MACHINE},
     {NUMBER("max-memory-mb", struct manifest_node, max_memory_mb, 1, 4096, 64)},
     {NUMBER("tick-ms", struct manifest_node, tick_ms, 1, 1000, 1)},
     {NUMBER("drain-ms", struct manifest_node, drain_ms, 0, DAY_MS, 30000)},
@@ -130,6 +130,7 @@ static const struct field SERVE_FIELDS[] = {
      .offset = offsetof(struct serve_section, headers),
      .advice = "serve.headers"},
     {ELSEWHERE("max-connections", "[node]")},
+    {ELSEWHERE("max-buffered-mb", "[node]")},
     {ELSEWHERE("max-processes", "[node] or [components.<name>]")},
     {ELSEWHERE("drain-ms", "[node]")},
     {ELSEWHERE("access", "[log]")},

@@ -1,7 +1,7 @@
 /* [[serve]]: one listener, its limits, its routes and headers. */
 #include "manifest/section.h"
 
-#include "manifest/address.h"
+#include "base/address.h"
 #include "manifest/route_key.h"
 
 #include <stdio.h>

@@ -1,14 +1,14 @@
 #include "serve/connection.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-    STEPS_MAX = 64,     /* pipelined requests, or receives, before others have their turn */
-    REFUSALS_MAX = 256, /* of one lane, lingering at once; above, they are closed unread */
-    OVERLOAD_RETRY_S = 1,
+    STEPS_MAX = 64, /* pipelined requests, or receives, before others have their turn */
 };
 
 static void round_run(struct task *task);
@@ -30,7 +30,7 @@ static enum admission admit(struct lane *lane)
         return ADMITTED;
     }
     atomic_fetch_sub_explicit(&common->connections, 1, memory_order_relaxed);
-    if (lane->refusals >= REFUSALS_MAX) {
+    if (lane->refusals >= common->refusals_max) {
         return DROPPED;
     }
     lane->refusals++;
@@ -95,9 +95,14 @@ void connection_open(struct lane *lane, const struct site *site, int fd, const c
         lane_count(&lane->accepted);
         connection_enter_idle(connection);
     } else {
-        connection_refuse(connection, 503, "too many connections", OVERLOAD_RETRY_S);
+        connection_refuse(connection, 503, "too many connections", EXCHANGE_RETRY_S);
     }
     connection_advance(connection);
+}
+
+static bool has_unsent(const struct connection *connection)
+{
+    return connection->out.size > 0 || connection->tail.size > 0;
 }
 
 static void destroy(struct connection *connection)
@@ -108,8 +113,7 @@ static void destroy(struct connection *connection)
 
 bool connection_cut(struct connection *connection)
 {
-    bool answering = connection->phase == CONNECTION_OPEN || connection->out.size > 0 ||
-                     connection->tail.size > 0;
+    bool answering = connection->phase == CONNECTION_OPEN || has_unsent(connection);
     connection_lose(connection);
     return answering;
 }
@@ -147,7 +151,7 @@ void connection_close(struct connection *connection)
     bytes_fini(&connection->in);
     bytes_fini(&connection->tail);
     lane_give_buffer(lane, &connection->out);
-    atomic_fetch_sub_explicit(&lane->buffered, connection->held, memory_order_relaxed);
+    holding_add(&lane->holding, -connection->held);
     list_remove(&connection->link);
     list_append(&lane->closed, &connection->link);
     connection_again(connection);
@@ -158,7 +162,7 @@ void connection_lose(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
     if (exchange != NULL && connection->phase == CONNECTION_OPEN) {
-        exchange->cut = true;
+        exchange->cut = exchange->cut || has_unsent(connection);
         connection_end_exchange(connection);
     } else if (exchange != NULL) {
         connection->exchange = NULL;
@@ -171,12 +175,12 @@ void connection_end_exchange(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
     struct lane *lane = connection->lane;
-    bool gone = !connection->answered;
-    exchange->cut = exchange->cut || gone;
+    exchange->cut = exchange->cut || !connection->answered;
     exchange->ended_ns = exchange->logged ? lane->env->monotonic_ns(lane->env) : exchange->began_ns;
     lane_count_response(lane, exchange->cut ? 0 : exchange->sent_status);
     connection->exchange = NULL;
-    exchange_leave(exchange, gone);
+    /* Also after all of the answer: a process that goes on behind it goes on for nobody. */
+    exchange_leave(exchange, true);
     lane_give_exchange(lane, exchange);
 }
 
@@ -252,8 +256,32 @@ static bool body_is_awaited(const struct connection *connection)
 
 static void begin_rate_window(struct connection *connection)
 {
-    connection->window_bytes = 0;
     connection->read_deadline_ns = connection_after_ms(connection, CONNECTION_RATE_WINDOW_MS);
+}
+
+/* What the kernel still holds of what it was given: only what the client's side has taken counts. */
+static int socket_queued(const struct connection *connection)
+{
+    int queued = 0;
+    return ioctl(connection->source.fd, SIOCOUTQ, &queued) == 0 ? queued : 0;
+}
+
+static void begin_write_window(struct connection *connection)
+{
+    connection->window_sent = 0;
+    connection->window_queued = socket_queued(connection);
+    connection->write_deadline_ns = connection_after_ms(connection,
+                                                        connection->site->options.write_timeout_ms);
+}
+
+/* Whether the client took enough in the window: something, and not less than the least rate. */
+static bool reads_fast_enough(const struct connection *connection)
+{
+    const struct serve_options *options = &connection->site->options;
+    int64_t taken = (int64_t)connection->window_sent + connection->window_queued -
+                    socket_queued(connection);
+    return taken > 0 &&
+           (uint64_t)taken * 1000 >= (uint64_t)options->body_rate_min * options->write_timeout_ms;
 }
 
 static void set_deadlines(struct connection *connection)
@@ -262,14 +290,14 @@ static void set_deadlines(struct connection *connection)
         if (!body_is_awaited(connection)) {
             connection->read_deadline_ns = 0;
         } else if (connection->read_deadline_ns == 0) {
+            /* What has come since the reader asked, perhaps in this very call, counts. */
             begin_rate_window(connection);
         }
     }
-    if (!connection->blocked) {
+    if (!connection->blocked && !connection->pumped) {
         connection->write_deadline_ns = 0;
     } else if (connection->write_deadline_ns == 0) {
-        connection->write_deadline_ns =
-            connection_after_ms(connection, connection->site->options.write_timeout_ms);
+        begin_write_window(connection);
     }
     arm_timer(connection);
 }
@@ -290,6 +318,7 @@ static void read_deadline_over(struct connection *connection)
             (uint64_t)connection->site->options.body_rate_min * CONNECTION_RATE_WINDOW_MS) {
             connection_fail_body(connection, 408, EXCHANGE_MALFORMED);
         } else {
+            connection->window_bytes = 0;
             begin_rate_window(connection);
         }
         return;
@@ -308,6 +337,10 @@ static bool check_deadlines(struct connection *connection)
 {
     uint64_t now_ns = lane_now_ns(connection->lane);
     if (connection->write_deadline_ns != 0 && now_ns >= connection->write_deadline_ns) {
+        if (reads_fast_enough(connection)) {
+            begin_write_window(connection);
+            return true;
+        }
         connection->reset = true; /* What it did not take is not worth keeping in the kernel. */
         connection_lose(connection);
         return false;
@@ -325,8 +358,7 @@ static void account(struct connection *connection)
     long long held =
         (long long)(connection->in.capacity + connection->out.capacity + connection->tail.capacity);
     if (held != connection->held) {
-        atomic_fetch_add_explicit(&connection->lane->buffered, held - connection->held,
-                                  memory_order_relaxed);
+        holding_add(&connection->lane->holding, held - connection->held);
         connection->held = held;
     }
 }
@@ -334,8 +366,7 @@ static void account(struct connection *connection)
 /* Everything was sent, and no request follows. */
 static void close_when_sent(struct connection *connection)
 {
-    if (connection->phase != CONNECTION_CLOSING || connection->out.size > 0 ||
-        connection->tail.size > 0) {
+    if (connection->phase != CONNECTION_CLOSING || has_unsent(connection)) {
         return;
     }
     if (connection->linger && !connection->peer_finished) {
@@ -380,6 +411,11 @@ void connection_advance(struct connection *connection)
     if (connection->phase != CONNECTION_CLOSED) {
         send_all(connection);
     }
+    if (connection->phase == CONNECTION_OPEN && connection->answered && connection->peer_finished &&
+        !has_unsent(connection)) {
+        /* Everything was sent to a client that sends no more, and the process goes on. */
+        connection_lose(connection);
+    }
     if (connection->phase != CONNECTION_CLOSED) {
         account(connection);
         set_deadlines(connection);
@@ -389,7 +425,7 @@ void connection_advance(struct connection *connection)
 static void round_run(struct task *task)
 {
     struct connection *connection = CONTAINER_OF(task, struct connection, round);
-    connection->round_queued = false;
+    connection->round_queued = connection->pumped = false;
     if (connection->phase == CONNECTION_CLOSED) {
         destroy(connection);
     } else if (check_deadlines(connection)) {
@@ -405,8 +441,7 @@ void connection_news(void *connection)
 static void on_ready(struct source *source, uint32_t events)
 {
     struct connection *connection = CONTAINER_OF(source, struct connection, source);
-    bool shut = connection->phase == CONNECTION_LINGER;
-    if ((events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && !shut)) {
+    if ((events & EPOLLERR) != 0) {
         connection_lose(connection);
         return;
     }
@@ -416,7 +451,9 @@ static void on_ready(struct source *source, uint32_t events)
     if ((events & EPOLLOUT) != 0) {
         connection->blocked = false;
     }
-    if ((events & EPOLLRDHUP) != 0) {
+    /* A unix socket hangs up when the client has closed; what it had sent before is still there, and is
+     * served as with TCP, where a close and a half-close look the same. */
+    if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) {
         connection->hung_up = true;
     }
     connection_advance(connection);

@@ -53,11 +53,14 @@ struct connection {
     uint64_t discarded;         /* DRAIN, LINGER: bytes */
     uint64_t body_bytes;        /* of the request's body, so far */
     uint64_t window_bytes;      /* of the body, in the present rate window */
-    long long held;             /* its part of lane->buffered */
+    uint64_t window_sent;       /* given to the socket while write_deadline_ns stands */
+    int window_queued;          /* what the socket held when it was set */
+    long long held;             /* its part of lane->holding */
     bool round_queued, timer_armed;
     bool admitted;      /* counts against connections_max */
     bool readable;      /* the socket may have something */
     bool blocked;       /* the socket takes nothing */
+    bool pumped;        /* a stream had its share of this round */
     bool hung_up;       /* the client has shut its write side; bytes may come before */
     bool peer_finished; /* the same, and there is nothing more to read */
     bool last;          /* no request after this one */

@@ -12,7 +12,8 @@ void connection_reply(struct connection *connection, unsigned status, const char
                       const struct header *headers, size_t header_count)
 {
     struct exchange *exchange = connection->exchange;
-    struct exchange_outcome outcome = {.status = status, .text = text};
+    struct exchange_outcome outcome = {
+        .status = status, .text = text, .retry_after_s = status == 503 ? EXCHANGE_RETRY_S : 0};
     exchange_dispatching(exchange);
     exchange_retain(exchange);
     connection->dispatched = true;
@@ -116,7 +117,7 @@ static void open_exchange(struct connection *connection)
     lane_count(&lane->requests);
     connection->phase = CONNECTION_OPEN;
     connection->read_deadline_ns = 0;
-    connection->body_bytes = 0;
+    connection->body_bytes = connection->window_bytes = 0;
     connection->body_failed = 0;
     connection->dispatched = connection->complete = connection->body_wanted = false;
     connection->continued = connection->head_out = connection->answered = false;
@@ -203,6 +204,8 @@ static size_t begin_request(struct connection *connection, const char *data, siz
     }
     if (connection->body_failed != 0) {
         connection_reply(connection, connection->body_failed, NULL, NULL, 0);
+    } else if (!holding_has_room(&connection->lane->holding, 0)) {
+        connection_reply(connection, 503, "too much waits for its readers", NULL, 0);
     } else {
         dispatch(connection, target);
     }
@@ -302,7 +305,7 @@ static void peer_finished(struct connection *connection)
         return;
     case CONNECTION_OPEN: {
         struct exchange_view view = exchange_look(connection->exchange);
-        bool streams = view.answer == ANSWER_STREAM && !view.finished;
+        bool streams = view.answer == ANSWER_STREAM && !view.finished && !view.whole;
         connection->last = true;
         if (!connection->answered &&
             (streams || !connection->complete || connection->site->options.cancel_on_disconnect)) {

@@ -9,9 +9,10 @@
 #include <sys/uio.h>
 
 enum {
-    JOIN_BODY_MAX = 16 * 1024, /* a body up to this size is copied behind its head */
-    CHUNK_HEAD_BYTES = 8,      /* room for "ffff" and more, CR LF, in front of a chunk */
-    CHUNK_TAIL_BYTES = 7,      /* CR LF behind it, and the last chunk "0" CR LF CR LF */
+    JOIN_BODY_MAX = 16 * 1024,    /* a body up to this size is copied behind its head */
+    CHUNK_HEAD_BYTES = 8,         /* room for "ffff" and more, CR LF, in front of a chunk */
+    PUMP_BYTES_MAX = 1024 * 1024, /* of a stream in one round, but for the last piece */
+    CHUNK_TAIL_BYTES = 7,         /* CR LF behind it, and the last chunk "0" CR LF CR LF */
 };
 
 static void count_sent(struct connection *connection, size_t size_bytes)
@@ -106,6 +107,7 @@ static bool write_whole(struct connection *connection)
     count_sent(connection, content->size);
     connection->answered = true;
     if (content->size > JOIN_BODY_MAX) {
+        exchange_hold(exchange, -(long long)content->size); /* From now on the connection's. */
         connection->tail = *content;
         *content = (struct bytes){0};
     } else if (!bytes_append(&connection->out, content->data, content->size)) {
@@ -235,9 +237,7 @@ static bool send_gathered(struct connection *connection, const char *data, size_
     }
     size_t done = sent < 0 ? 0 : (size_t)sent;
     connection->blocked = done < out->size + size && (sent >= 0 || errno == EAGAIN);
-    if (done > 0) {
-        connection->write_deadline_ns = 0; /* It took something: the time begins anew. */
-    }
+    connection->window_sent += done;
     size_t of_out = done < out->size ? done : out->size;
     bytes_consume(out, of_out);
     size_t rest = size - (done - of_out);
@@ -291,10 +291,17 @@ static bool pump_piece(struct connection *connection)
     return result == STREAM_OK && !connection->blocked;
 }
 
+/* A fast guest and a fast client can keep this up for ever: after its share of the round the others have
+ * their turn. */
 static void pump(struct connection *connection)
 {
+    uint64_t share_end = connection->exchange->sent_bytes + PUMP_BYTES_MAX;
     while (connection->phase == CONNECTION_OPEN && !connection->answered && !connection->blocked &&
-           pump_piece(connection)) {
+           !connection->pumped && pump_piece(connection)) {
+        if (connection->exchange->sent_bytes >= share_end) {
+            connection->pumped = true;
+            connection_again(connection);
+        }
     }
 }
 
@@ -356,7 +363,7 @@ static bool begin_answer(struct connection *connection, const struct exchange_vi
     case ANSWER_WHOLE:
         return write_whole(connection);
     case ANSWER_STREAM:
-        if (connection->peer_finished && !view->finished) {
+        if (connection->peer_finished && !view->finished && !view->whole) {
             connection_lose(connection);
         } else {
             write_own_head(connection);
@@ -419,7 +426,7 @@ void connection_flush(struct connection *connection)
         size_t of_out = (size_t)sent < out->size ? (size_t)sent : out->size;
         bytes_consume(out, of_out);
         bytes_consume(tail, (size_t)sent - of_out);
-        connection->write_deadline_ns = 0;
+        connection->window_sent += (size_t)sent;
     }
     if (out->size == 0 && out->capacity > 0) {
         lane_give_buffer(connection->lane, out);

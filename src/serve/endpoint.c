@@ -1,6 +1,6 @@
 #include "serve/endpoint.h"
 
-#include "base/number.h"
+#include "base/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HOST_BYTES_MAX = 254, BACKLOG = 4096 };
+enum { BACKLOG = 4096 };
 
 /* ---- From text ---- */
 
@@ -19,9 +19,9 @@ static bool resolve_unix(const char *path, struct endpoint *ret, struct err *err
 {
     struct sockaddr_un *address = &ret->address.local;
     size_t size = strlen(path);
-    if (size == 0 || size >= sizeof(address->sun_path)) {
-        return err_set(err, ERR_INPUT, "a socket's path has 1 to %zu bytes",
-                       sizeof(address->sun_path) - 1);
+    _Static_assert(ADDRESS_PATH_MAX == sizeof(address->sun_path) - 1, "the kernel's own bound");
+    if (size > ADDRESS_PATH_MAX) {
+        return err_set(err, ERR_INPUT, "a socket's path has 1 to %d bytes", ADDRESS_PATH_MAX);
     }
     address->sun_family = AF_UNIX;
     memcpy(address->sun_path, path, size + 1);
@@ -62,30 +62,18 @@ static bool resolve_host(const char *host, struct endpoint *ret, struct err *err
 
 bool endpoint_resolve(const char *text, struct endpoint *ret, struct err *err)
 {
+    struct address address;
     *ret = (struct endpoint){0};
-    if (strncmp(text, "unix:", 5) == 0) {
-        return resolve_unix(text + 5, ret, err);
-    }
-    const char *colon = strrchr(text, ':');
-    uint64_t port = 0;
-    if (colon == NULL || !number_parse(colon + 1, strlen(colon + 1), UINT16_MAX, &port)) {
-        return err_set(err, ERR_INPUT, "no port: write host:port or unix:/path");
-    }
-    size_t size = (size_t)(colon - text);
-    if (size >= 2 && text[0] == '[' && colon[-1] == ']') {
-        text++;
-        size -= 2;
-    }
-    char host[HOST_BYTES_MAX + 1];
-    if (size == 0 || size > HOST_BYTES_MAX) {
-        return err_set(err, ERR_INPUT, "no host: write host:port or unix:/path");
-    }
-    memcpy(host, text, size);
-    host[size] = 0;
-    if (!resolve_host(host, ret, err)) {
+    if (!address_parse(text, &address, err)) {
         return false;
     }
-    set_port(ret, (uint16_t)port);
+    if (address.kind == ADDRESS_UNIX) {
+        return resolve_unix(address.path, ret, err);
+    }
+    if (!resolve_host(address.host, ret, err)) {
+        return false;
+    }
+    set_port(ret, address.port);
     return true;
 }
 

@@ -29,7 +29,8 @@ static inline bool endpoint_is_unix(const struct endpoint *endpoint)
     return endpoint->address.any.sa_family == AF_UNIX;
 }
 
-/** "127.0.0.1:80", "[::1]:80", "localhost:80" (IPv4 if the name has such an address), "unix:/path".
+/** What address_parse() takes: "127.0.0.1:80", "[::1]:80", "localhost:80" (IPv4 if the name has such an
+ *  address), "unix:/path".
  *  @return false: ERR_INPUT, ERR_NOT_FOUND (no such host) */
 bool endpoint_resolve(const char *text, struct endpoint *ret, struct err *err) MUST_USE;
 

@@ -12,14 +12,14 @@ void exchange_hold(struct exchange *exchange, long long bytes)
 {
     /* Relaxed: statistics. */
     atomic_fetch_add_explicit(&exchange->held, bytes, memory_order_relaxed);
-    atomic_fetch_add_explicit(exchange->home->buffered, bytes, memory_order_relaxed);
+    holding_add(exchange->home->holding, bytes);
 }
 
 static void let_go(struct exchange *exchange)
 {
     long long held = atomic_exchange_explicit(&exchange->held, 0, memory_order_relaxed);
     if (held != 0) {
-        atomic_fetch_sub_explicit(exchange->home->buffered, held, memory_order_relaxed);
+        holding_add(exchange->home->holding, -held);
     }
 }
 
@@ -147,6 +147,7 @@ void exchange_recycle(struct exchange *exchange)
     exchange->waker = (struct exchange_waker){0};
     exchange->outcome = (struct exchange_outcome){0};
     exchange->has_date = exchange->has_server = exchange->cut = false;
+    exchange->whole = exchange->refused = false;
     exchange->written = exchange->sent_bytes = 0;
     exchange->status = exchange->sent_status = 0;
 }
@@ -232,7 +233,8 @@ struct exchange_view exchange_look(struct exchange *exchange)
     exchange->dispatching = false;
     struct exchange_view view = {.answer = exchange->answer,
                                  .finished = exchange->finished,
-                                 .body_wanted = exchange->body_wanted};
+                                 .body_wanted = exchange->body_wanted,
+                                 .whole = exchange->whole};
     lock_release(&exchange->lock);
     return view;
 }

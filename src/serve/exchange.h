@@ -19,6 +19,11 @@
 
 struct exchange;
 
+enum {
+    EXCHANGE_HEAD_MAX = 64 * 1024, /**< Bytes of an answer's header lines. */
+    EXCHANGE_RETRY_S = 1,          /**< Retry-After of a 503. */
+};
+
 enum exchange_result {
     EXCHANGE_OK,
     EXCHANGE_WAIT,      /**< The attached waker will be called. */
@@ -27,6 +32,7 @@ enum exchange_result {
     EXCHANGE_TOO_LARGE, /**< The body passed its limit (413 if not answered yet). */
     EXCHANGE_MALFORMED, /**< The body's framing is broken, or it came too slowly. */
     EXCHANGE_INVALID,   /**< Status or header that may not be sent. */
+    EXCHANGE_FULL,      /**< The node holds as much for its clients as it may. */
     EXCHANGE_MISPLACED, /**< Head already sent; or write before a head, or after the end. */
     EXCHANGE_NO_MEMORY,
 };
@@ -71,10 +77,18 @@ enum exchange_result exchange_read(struct exchange *exchange, void *data, size_t
 /** The whole answer at once: sent with Content-Length, in one write with its head where possible.
  *  Headers of the connection (Connection, Transfer-Encoding, Keep-Alive, Upgrade, Trailer) and a
  *  Content-Length are EXCHANGE_INVALID; so are control bytes (RFC 9110, 5.5) and statuses outside
- *  200..599. Bodies of HEAD, 204 and 304 are not sent. Everything is copied. */
+ *  200..599, and header lines of more than EXCHANGE_HEAD_MAX bytes. Bodies of HEAD, 204 and 304 are not
+ *  sent. Everything is copied. EXCHANGE_FULL: nothing happened; a request that ends without an
+ *  answer for that reason gets a 503. */
 enum exchange_result exchange_respond(struct exchange *exchange, unsigned status,
                                       const struct header *headers, size_t header_count,
                                       const void *body, size_t body_bytes) MUST_USE;
+
+/** The same for a large body, in pieces: what follows is exchange_write() of exactly `length` bytes.
+ *  Unlike a stream it is finished for a client that has shut its sending side. */
+enum exchange_result exchange_begin_whole(struct exchange *exchange, unsigned status,
+                                          const struct header *headers, size_t header_count,
+                                          uint64_t length) MUST_USE;
 
 /** Begin a streamed answer; the head goes out with the first round's flush. `length` is the size of
  *  the body if known, otherwise UINT64_MAX (chunked, or until close for HTTP/1.0). */

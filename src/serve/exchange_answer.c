@@ -75,6 +75,9 @@ static enum exchange_result add_lines(struct exchange *exchange, const struct he
         if (kind == FIELD_REQUEST_ID) {
             continue;
         }
+        if (content->size + header->name.size + header->value.size > EXCHANGE_HEAD_MAX) {
+            return EXCHANGE_INVALID;
+        }
         exchange->has_date = exchange->has_date || kind == FIELD_DATE;
         exchange->has_server = exchange->has_server || kind == FIELD_SERVER;
         if (!bytes_append(content, header->name.data, header->name.size) ||
@@ -88,9 +91,18 @@ static enum exchange_result add_lines(struct exchange *exchange, const struct he
     return EXCHANGE_OK;
 }
 
-/* Everything of a head but its announcement. */
+/* Whether so much more may be held; that it was not so is kept for the outcome. */
+static bool has_room(struct exchange *exchange, uint64_t bytes)
+{
+    bool room = holding_has_room(exchange->home->holding, bytes);
+    exchange->refused = !room;
+    return room;
+}
+
+/* Everything of a head but its announcement. `bytes`: of the body, to be held at once. */
 static enum exchange_result prepare_head(struct exchange *exchange, unsigned status,
-                                         const struct header *headers, size_t header_count)
+                                         const struct header *headers, size_t header_count,
+                                         uint64_t bytes)
 {
     lock_take(&exchange->lock);
     bool gone = exchange->gone;
@@ -104,6 +116,9 @@ static enum exchange_result prepare_head(struct exchange *exchange, unsigned sta
     }
     if (status < 200 || status > 599) {
         return EXCHANGE_INVALID;
+    }
+    if (!has_room(exchange, bytes)) {
+        return EXCHANGE_FULL;
     }
     bytes_clear(&exchange->content);
     exchange->has_date = exchange->has_server = false;
@@ -133,7 +148,7 @@ enum exchange_result exchange_respond(struct exchange *exchange, unsigned status
                                       const struct header *headers, size_t header_count,
                                       const void *body, size_t body_bytes)
 {
-    enum exchange_result result = prepare_head(exchange, status, headers, header_count);
+    enum exchange_result result = prepare_head(exchange, status, headers, header_count, body_bytes);
     if (result != EXCHANGE_OK) {
         return result;
     }
@@ -146,11 +161,14 @@ enum exchange_result exchange_respond(struct exchange *exchange, unsigned status
     return EXCHANGE_OK;
 }
 
-enum exchange_result exchange_begin(struct exchange *exchange, unsigned status,
-                                    const struct header *headers, size_t header_count,
-                                    uint64_t length)
+static enum exchange_result begin(struct exchange *exchange, unsigned status,
+                                  const struct header *headers, size_t header_count,
+                                  uint64_t length, bool whole)
 {
-    enum exchange_result result = prepare_head(exchange, status, headers, header_count);
+    uint64_t at_once = length == UINT64_MAX              ? 0
+                       : length < exchange->stream_bytes ? length
+                                                         : exchange->stream_bytes;
+    enum exchange_result result = prepare_head(exchange, status, headers, header_count, at_once);
     if (result != EXCHANGE_OK) {
         return result;
     }
@@ -160,9 +178,28 @@ enum exchange_result exchange_begin(struct exchange *exchange, unsigned status,
     stream_set_writer(&exchange->out, (struct stream_waker){exchange_wake_by_stream, exchange});
     exchange->out_open = true;
     exchange_hold(exchange, (long long)exchange->content.size);
+    exchange->whole = whole; /* No lock: it is told of with the answer. */
     announce(exchange, ANSWER_STREAM);
     return EXCHANGE_OK;
 }
+
+enum exchange_result exchange_begin(struct exchange *exchange, unsigned status,
+                                    const struct header *headers, size_t header_count,
+                                    uint64_t length)
+{
+    return begin(exchange, status, headers, header_count, length, false);
+}
+
+enum exchange_result exchange_begin_whole(struct exchange *exchange, unsigned status,
+                                          const struct header *headers, size_t header_count,
+                                          uint64_t length)
+{
+    return begin(exchange, status, headers, header_count, length, true);
+}
+
+/* While the node holds too much, a stream takes little at a time, and nothing while some of it still
+ * waits for its reader. */
+enum { PRESSED_BYTES = 16 * 1024 };
 
 enum exchange_result exchange_write(struct exchange *exchange, const void *data, size_t size_bytes,
                                     size_t *ret_written)
@@ -182,6 +219,12 @@ enum exchange_result exchange_write(struct exchange *exchange, const void *data,
         exchange->written += size_bytes;
         *ret_written = size_bytes;
         return EXCHANGE_OK;
+    }
+    if (!holding_has_room(exchange->home->holding, 0)) {
+        if (stream_await_reader(&exchange->out)) {
+            return EXCHANGE_WAIT;
+        }
+        size_bytes = size_bytes < PRESSED_BYTES ? size_bytes : PRESSED_BYTES;
     }
     enum stream_result result = stream_write(&exchange->out, data, size_bytes, ret_written);
     switch (result) {
@@ -203,7 +246,8 @@ enum exchange_result exchange_write(struct exchange *exchange, const void *data,
 void exchange_finish(struct exchange *exchange, const struct exchange_outcome *outcome)
 {
     /* Only this side changes `answer`; until it does, `content` is free to hold the text. */
-    if (exchange->answer == ANSWER_NONE) {
+    bool unanswered = exchange->answer == ANSWER_NONE;
+    if (unanswered) {
         bytes_clear(&exchange->content);
         if (outcome->text != NULL &&
             !bytes_append(&exchange->content, outcome->text, strlen(outcome->text))) {
@@ -215,6 +259,10 @@ void exchange_finish(struct exchange *exchange, const struct exchange_outcome *o
     exchange_forget_waker(exchange);
     exchange->outcome = *outcome;
     exchange->outcome.text = NULL;
+    if (unanswered && exchange->refused && (outcome->status == 0 || outcome->status == 502)) {
+        exchange->outcome.status = 503;
+        exchange->outcome.retry_after_s = EXCHANGE_RETRY_S;
+    }
     exchange->finished = true;
     bool left = exchange->left;
     enum exchange_answer answer = exchange->answer;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "serve/exchange.h"
+#include "serve/holding.h"
 
 enum exchange_answer {
     ANSWER_NONE,
@@ -24,7 +25,7 @@ struct exchange_home {
     void (*news)(void *connection);
     /** Both sides are done: write the access log. Any thread, no lock held; NULL: nobody cares. */
     void (*ended)(const struct exchange *exchange);
-    atomic_llong *buffered; /**< Bytes that exchanges hold, kept up to date. */
+    struct holding *holding; /**< Where the bytes that exchanges hold are counted. */
 };
 
 struct exchange {
@@ -35,13 +36,14 @@ struct exchange {
     void *connection;                 /* home's thread only; NULL once it has left */
     size_t stream_bytes;              /* constant once opened */
     struct task news;                 /* posted while news_queued */
-    atomic_llong held;                /* any thread: its part of *home->buffered */
+    atomic_llong held;                /* any thread: its part of *home->holding */
 
     bool news_queued, dispatching;   /* guarded by lock */
     bool left, gone, finished;       /* guarded by lock */
     bool body_wanted;                /* guarded by lock: the reader waited since it was last full */
     bool waking;                     /* guarded by lock: the waker is being called */
     enum exchange_answer answer;     /* guarded by lock */
+    bool whole;                      /* guarded by lock: the stream is a whole answer, see view */
     struct exchange_waker waker;     /* guarded by lock */
     struct exchange_outcome outcome; /* guarded by lock; constant once finished */
 
@@ -53,6 +55,7 @@ struct exchange {
     struct bytes content;
     uint64_t length;  /* of the body; UINT64_MAX: unknown */
     uint64_t written; /* answering side only */
+    bool refused;     /* answering side only: an answer was not taken, for lack of room */
 
     struct stream body, out;
     bool body_open, out_open; /* initialised; body: constant once dispatched, out: with answer */
@@ -85,6 +88,7 @@ struct exchange_view {
     enum exchange_answer answer;
     bool finished;
     bool body_wanted;
+    bool whole; /**< A stream that goes on for a client that has shut its sending side. */
 };
 struct exchange_view exchange_look(struct exchange *exchange);
 

@@ -81,18 +81,16 @@ static unsigned status_of(const struct guest *guest, const struct exit *exit)
     BUG("exit class %d", (int)exit->exit_class);
 }
 
-enum { RETRY_AFTER_S = 1 };
-
 static void visit_exited(struct guest *guest, void *context, const struct exit *exit)
 {
     struct visit *visit = context;
     timer_cancel(&visit->grace);
     unsigned status = status_of(guest, exit);
-    exchange_finish(visit->exchange,
-                    &(struct exchange_outcome){.status = status,
-                                               .retry_after_s = status == 503 ? RETRY_AFTER_S : 0,
-                                               .exit_class = exit_class_name(exit->exit_class),
-                                               .pid = guest_process(guest)->pid.raw});
+    exchange_finish(visit->exchange, &(struct exchange_outcome){
+                                         .status = status,
+                                         .retry_after_s = status == 503 ? EXCHANGE_RETRY_S : 0,
+                                         .exit_class = exit_class_name(exit->exit_class),
+                                         .pid = guest_process(guest)->pid.raw});
     process_release(visit->process);
     visit_destroy(visit);
 }
@@ -103,8 +101,8 @@ static const struct guest_role http_role = {
 static void refuse(struct exchange *exchange, unsigned status)
 {
     exchange_finish(exchange,
-                    &(struct exchange_outcome){.status = status,
-                                               .retry_after_s = status == 503 ? RETRY_AFTER_S : 0});
+                    &(struct exchange_outcome){
+                        .status = status, .retry_after_s = status == 503 ? EXCHANGE_RETRY_S : 0});
 }
 
 static void handler_dispatch(struct exchange *exchange, void *target, struct loop *loop)
@@ -303,6 +301,7 @@ static int32_t error_of(enum exchange_result result)
     case EXCHANGE_CLOSED:
         return ABI_CLOSED;
     case EXCHANGE_TOO_LARGE:
+    case EXCHANGE_FULL:
         return ABI_LIMIT;
     case EXCHANGE_MALFORMED:
         return ABI_MALFORMED;
@@ -342,11 +341,14 @@ static enum engine_call_result request_read(struct engine_call *call)
 enum { ANSWER_HEADERS_MAX = 128 };
 
 /* Headers from a guest: "name: value" lines, each ended by a newline. What may be sent is for the exchange to say.
- * False: a line without a colon, or too many. */
+ * False: a line without a colon, or too many, or too much to look through. */
 static bool split_headers(const char *text, size_t size_bytes, struct header *ret,
                           size_t *ret_count)
 {
     *ret_count = 0;
+    if (size_bytes > EXCHANGE_HEAD_MAX) {
+        return false;
+    }
     while (size_bytes > 0) {
         const char *end = memchr(text, '\n', size_bytes);
         const char *colon = memchr(text, ':', size_bytes);
@@ -373,7 +375,39 @@ static void head_given(struct engine_call *call, struct visit *visit)
     process_set_deadline(process, visit->handler->stream_deadline_ns);
 }
 
-/* respond(status, headers, size, body, size) -> i32: the whole answer. */
+/* A larger body goes out in pieces, so that no call copies for long and a slow client's answer is held by
+ * the guest, not by the node. */
+enum { WHOLE_BODY_MAX = 1024 * 1024, WRITE_BYTES_MAX = 1024 * 1024 };
+
+/* Write until everything is taken, then answer 0. `call->state` is what was taken plus `base`. */
+static enum engine_call_result write_all(struct engine_call *call, struct visit *visit,
+                                         const uint8_t *data, size_t size, uint64_t base)
+{
+    struct process *process = guest_process(guest_of_call(call));
+    size_t moved = 0;
+    do {
+        if (moved >= WRITE_BYTES_MAX) {
+            process_wake(process); /* Enough for one call; on in the next turn. */
+            return ENGINE_CALL_PARK;
+        }
+        size_t written = 0, taken = call->state - base;
+        size_t bite = size - taken < WHOLE_BODY_MAX ? size - taken : WHOLE_BODY_MAX;
+        enum exchange_result result = exchange_write(visit->exchange, data + taken, bite, &written);
+        if (result == EXCHANGE_WAIT) {
+            return ENGINE_CALL_PARK;
+        }
+        if (result != EXCHANGE_OK) {
+            return guest_answer(call, error_of(result));
+        }
+        call->state += written;
+        moved += written;
+    } while (call->state - base < size);
+    process_begin_unit(process);
+    return guest_answer(call, 0);
+}
+
+/* respond(status, headers, size, body, size) -> i32: the whole answer. Parks on a slow client when the
+ * body is large; `state` is then 1 and what has gone. */
 static enum engine_call_result respond(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
@@ -387,15 +421,29 @@ static enum engine_call_result respond(struct engine_call *call)
     if (body == NULL) {
         return ENGINE_CALL_TRAP;
     }
+    size_t size = (uint32_t)call->arguments[4];
+    if (call->state > 0) {
+        return write_all(call, visit, body, size, 1);
+    }
     struct header headers[ANSWER_HEADERS_MAX];
     size_t count = 0;
     if (!split_headers((const char *)lines, (uint32_t)call->arguments[2], headers, &count)) {
         return guest_answer(call, ABI_INVALID);
     }
-    enum exchange_result result = exchange_respond(visit->exchange, (unsigned)call->arguments[0],
-                                                   headers, count, body,
-                                                   (uint32_t)call->arguments[4]);
-    return guest_answer(call, error_of(result));
+    unsigned status = (unsigned)call->arguments[0];
+    bool large = size > WHOLE_BODY_MAX;
+    enum exchange_result result =
+        large ? exchange_begin_whole(visit->exchange, status, headers, count, size)
+              : exchange_respond(visit->exchange, status, headers, count, body, size);
+    if (result != EXCHANGE_OK) {
+        return guest_answer(call, error_of(result));
+    }
+    head_given(call, visit);
+    if (large) {
+        call->state = 1;
+        return write_all(call, visit, body, size, 1);
+    }
+    return guest_answer(call, 0);
 }
 
 /* respond_begin(status, headers, size, length) -> i32: the head; `length` -1 when unknown. */
@@ -437,21 +485,7 @@ static enum engine_call_result respond_write(struct engine_call *call)
     if (data == NULL) {
         return ENGINE_CALL_TRAP;
     }
-    size_t size = (uint32_t)call->arguments[1];
-    do {
-        size_t written = 0;
-        enum exchange_result result = exchange_write(visit->exchange, data + call->state,
-                                                     size - call->state, &written);
-        if (result == EXCHANGE_WAIT) {
-            return ENGINE_CALL_PARK;
-        }
-        if (result != EXCHANGE_OK) {
-            return guest_answer(call, error_of(result));
-        }
-        call->state += written;
-    } while (call->state < size);
-    process_begin_unit(guest_process(guest_of_call(call)));
-    return guest_answer(call, 0);
+    return write_all(call, visit, data, (uint32_t)call->arguments[1], 0);
 }
 
 /* client_gone() -> i32: 1 when nobody will read the answer. */
@@ -473,7 +507,7 @@ const struct engine_import *handler_imports(size_t *ret_count)
         {"mote", "request_header", "iiii:i", false, header_value},
         {"mote", "request_header_at", "iii:i", false, header_at},
         {"mote", "request_read", "ii:i", true, request_read},
-        {"mote", "respond", "iiiii:i", false, respond},
+        {"mote", "respond", "iiiii:i", true, respond},
         {"mote", "respond_begin", "iiiI:i", false, respond_begin},
         {"mote", "respond_write", "ii:i", true, respond_write},
         {"mote", "client_gone", ":i", false, client_gone},

@@ -14,7 +14,8 @@ bool lane_init(struct lane *lane, struct lane_common *common, struct loop *loop,
     lane->home = (struct exchange_home){.worker = &loop->worker,
                                         .news = news,
                                         .ended = access_log_exchange,
-                                        .buffered = &lane->buffered};
+                                        .holding = &lane->holding};
+    lane->holding.sum = &common->holding;
     list_init(&lane->open);
     list_init(&lane->closed);
     pid_source_init(&lane->ids, lane->env);

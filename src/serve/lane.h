@@ -12,6 +12,7 @@
 #include "core/node.h"
 #include "serve/exchange_internal.h"
 #include "serve/head.h"
+#include "serve/holding.h"
 #include "serve/site.h"
 
 enum {
@@ -27,6 +28,8 @@ struct lane_common {
     uint32_t connections_max;                    /* constant */
     atomic_uint connections;                     /* any thread: admitted and open */
     atomic_bool draining;                        /* any thread */
+    uint32_t refusals_max;                       /* constant: of one lane, lingering at once */
+    struct holding_sum holding;                  /* any thread */
     void (*emptied)(struct lane_common *common); /* constant; the last one was closed */
 };
 
@@ -46,7 +49,7 @@ struct lane {
     unsigned buffer_count;
     /* The loop's thread writes, any thread reads. */
     atomic_uint_least64_t accepted, requests, refused, responses[6];
-    atomic_llong buffered; /* any thread */
+    struct holding holding; /* any thread */
 };
 
 /** @param news  what exchanges call for their connection (struct exchange_home)

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NS_PER_MS = 1000000, UNIX_MODE_DEFAULT = 0660 };
+enum { NS_PER_MS = 1000000, UNIX_MODE_DEFAULT = 0660, REFUSALS_MAX = 256 };
 
 /* Where one site is bound to. */
 struct place {
@@ -139,7 +139,7 @@ static bool server_fill(struct server *server, const struct serve_options *optio
 }
 
 struct server *server_create(struct node *node, const struct serve_options *options, size_t count,
-                             uint32_t connections_max, struct err *err)
+                             const struct server_limits *limits, struct err *err)
 {
     struct server *server = calloc(1, sizeof(*server));
     if (server == NULL) {
@@ -147,7 +147,9 @@ struct server *server_create(struct node *node, const struct serve_options *opti
         return NULL;
     }
     server->common.node = node;
-    server->common.connections_max = connections_max;
+    server->common.connections_max = limits->connections_max;
+    server->common.refusals_max = limits->refusals_max != 0 ? limits->refusals_max : REFUSALS_MAX;
+    server->common.holding.max_bytes = limits->buffered_bytes_max;
     server->common.emptied = on_emptied;
     server->place_count = count;
     server->berth_count = node_workers(node);
@@ -317,7 +319,8 @@ struct server_counts server_counts(struct server *server)
 {
     struct server_counts counts = {
         .connections = atomic_load_explicit(&server->common.connections, memory_order_relaxed),
-        .connections_max = server->common.connections_max};
+        .connections_max = server->common.connections_max,
+        .buffered_bytes_max = server->common.holding.max_bytes};
     long long buffered = 0;
     for (unsigned i = 0; i < server->berth_count; i++) {
         const struct lane *lane = &server->berths[i]->lane;
@@ -327,7 +330,7 @@ struct server_counts server_counts(struct server *server)
         for (size_t k = 0; k < ARRAY_LENGTH(counts.responses); k++) {
             counts.responses[k] += count_of(&lane->responses[k]);
         }
-        buffered += atomic_load_explicit(&lane->buffered, memory_order_relaxed);
+        buffered += atomic_load_explicit(&lane->holding.bytes, memory_order_relaxed);
     }
     counts.buffered_bytes = buffered > 0 ? (uint64_t)buffered : 0;
     return counts;

@@ -36,8 +36,9 @@ struct serve_options {
     uint32_t target_bytes_max;    /**< 414. */
     uint64_t body_bytes_max;      /**< 413. */
     uint32_t stream_buffer_bytes; /**< Each way. */
-    uint32_t write_timeout_ms;    /**< A client that takes nothing of what waits for it: cut. */
-    bool cancel_on_disconnect;    /**< Half-close counts as gone. */
+    /** A client that in such a time takes nothing of what waits for it, or less than body_rate_min: cut. */
+    uint32_t write_timeout_ms;
+    bool cancel_on_disconnect; /**< Half-close counts as gone. */
     bool access_log;
     mode_t unix_mode; /**< Of a unix socket's file; 0: 0660. */
 };
@@ -50,14 +51,25 @@ struct server_counts {
     uint64_t accepted, requests, refused; /**< Ever. */
     uint64_t responses[6];                /**< Ever, by hundreds: [2] = 2xx; [0] = cut. */
     uint64_t buffered_bytes;              /**< Held for connections and exchanges now. */
+    uint64_t buffered_bytes_max;          /**< 503 above; 0: no limit. */
+};
+
+/** Over all listeners. */
+struct server_limits {
+    uint32_t connections_max;
+    uint32_t
+        refusals_max; /**< Of each worker: above connections_max, so many at once are told so; 0: 256. */
+    /** Requests and answers under way, to within 64 KiB a worker; 0: no limit. Above, nobody is
+     *  dispatched to, whole answers are refused (EXCHANGE_FULL) and streams shrink. */
+    uint64_t buffered_bytes_max;
 };
 
 /** Bind and listen on everything (one SO_REUSEPORT socket a worker for TCP, a shared one for unix).
- *  @param connections_max  over all listeners
+ *  @param limits  copied
  *  @return NULL: ERR_OS or ERR_INPUT, naming the address ("listen on 127.0.0.1:80: Address already in
  *          use"); nothing is left bound. */
 struct server *server_create(struct node *node, const struct serve_options *options, size_t count,
-                             uint32_t connections_max, struct err *err) MUST_USE;
+                             const struct server_limits *limits, struct err *err) MUST_USE;
 
 /** Begin to accept. */
 bool server_start(struct server *server, struct err *err) MUST_USE;

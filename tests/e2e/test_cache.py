@@ -95,6 +95,20 @@ def test_a_damaged_file_is_compiled_anew(fresh, home, damage):
     assert not compiled(fresh()), "and the new one is good"
 
 
+def test_what_does_not_link_is_compiled_once_only(home, workshop):
+    stranger = workshop.wat_text("stranger", '(module (import "nobody" "f" (func)) (memory (export "memory") 1) '
+                                             '(func (export "_start")))')
+    manifest = apps.app({"GET /": "odd#_start"}, {"odd": stranger}, node={"workers": 1})
+    home.write("mote.toml", manifest)
+    first = home.run("serve", "--cache", home.path("own-cache"))
+    assert first.status == 2 and "nobody::f" in first.err
+    assert "compiling component" in first.err
+    second = home.run("serve", "--cache", home.path("own-cache"))
+    assert second.status == 2 and "nobody::f" in second.err
+    assert "compiling component" not in second.err
+    assert len(files(home)) == 1
+
+
 def test_a_file_that_others_may_write_is_not_trusted(fresh, home):
     stop(fresh())
     os.chmod(home.path("own-cache", files(home)[0]), 0o666)

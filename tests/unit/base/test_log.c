@@ -3,9 +3,12 @@
 #include "base/bytes.h"
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A log whose lines come back: started on a pipe that is large enough for the test. */
@@ -274,6 +277,136 @@ static void lines_of_many_threads_stay_whole_and_in_order(void **state)
     }
 }
 
+/* ---- How often the writer is woken ---- */
+
+/* Its pauses are as long as the test. */
+static void patient_begin(struct capture *capture, struct bytes *ret)
+{
+    log_gather(60 * 60 * 1000);
+    capture_begin(capture, LOG_TEXT);
+    log_printf(LOG_INFO, "the first line, which is written at once");
+    read_lines(capture, ret, 1);
+}
+
+static void patient_end(struct capture *capture, struct bytes *ret)
+{
+    capture_end(capture, ret);
+    log_gather(10);
+}
+
+static void lines_behind_each_other_wake_the_writer_once(void **state)
+{
+    (void)state;
+    struct capture capture;
+    AUTO(bytes_finip) struct bytes lines = {0};
+    uint64_t before = log_wakes();
+    patient_begin(&capture, &lines);
+    for (int i = 0; i < 100; i++) {
+        log_printf(LOG_INFO, "one of many");
+    }
+    assert_int_equal(log_wakes(), before + 1);
+    patient_end(&capture, &lines);
+    assert_int_equal(lines_in(&lines), 101); /* Its end does not wait for the pause to be over. */
+}
+
+static void errors_and_warnings_are_written_at_once(void **state)
+{
+    (void)state;
+    struct capture capture;
+    AUTO(bytes_finip) struct bytes lines = {0};
+    patient_begin(&capture, &lines);
+    log_printf(LOG_INFO, "before it");
+    log_printf(LOG_ERROR, "an error");
+    read_lines(&capture, &lines, 3);
+    log_printf(LOG_WARN, "a warning");
+    read_lines(&capture, &lines, 4);
+    patient_end(&capture, &lines);
+}
+
+static void a_buffer_half_full_is_written_at_once(void **state)
+{
+    (void)state;
+    struct capture capture;
+    AUTO(bytes_finip) struct bytes lines = {0};
+    static char text[1000];
+    memset(text, 'x', sizeof(text) - 1);
+    patient_begin(&capture, &lines);
+    uint64_t before = log_wakes();
+    for (int i = 0; i < 500; i++) {
+        log_write(LOG_INFO, text, NULL);
+    }
+    assert_int_equal(log_wakes(), before);
+    for (int i = 0; i < 24; i++) {
+        log_write(LOG_INFO, text, NULL);
+    }
+    assert_int_equal(log_wakes(), before + 1);
+    read_lines(&capture, &lines, 1 + 500);
+    patient_end(&capture, &lines);
+}
+
+static void a_flush_has_everything_written(void **state)
+{
+    (void)state;
+    struct capture capture;
+    log_gather(60 * 60 * 1000);
+    capture_begin(&capture, LOG_TEXT);
+    assert_int_equal(fcntl(capture.fds[0], F_SETFL, O_NONBLOCK), 0);
+    for (int i = 0; i < 10; i++) {
+        log_printf(LOG_INFO, "a line");
+        log_printf(LOG_INFO, "one more");
+        log_flush();
+        char text[200];
+        ssize_t got = read(capture.fds[0], text, sizeof(text) - 1);
+        assert_true(got > 0);
+        text[got] = '\0';
+        assert_non_null(strstr(text, "one more\n"));
+    }
+    log_stop();
+    log_gather(10);
+    log_flush(); /* Nothing, and it does not wait. */
+    close(capture.fds[0]);
+    close(capture.fds[1]);
+}
+
+/* In a child of its own. */
+static void log_and_break(int fd)
+{
+    signal(SIGABRT, SIG_DFL);
+    dup2(fd, STDERR_FILENO);
+    if (log_start(fd)) {
+        log_printf(LOG_INFO, "the first line");
+        log_printf(LOG_INFO, "what led to it");
+        BUG("broken");
+    }
+    _exit(0);
+}
+
+static void what_was_logged_stands_before_the_bug_that_ended_the_program(void **state)
+{
+    (void)state;
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    log_configure(LOG_TEXT, LOG_INFO);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        log_gather(60 * 60 * 1000);
+        log_and_break(fds[1]);
+    }
+    struct capture capture = {.fds = {fds[0], fds[1]}};
+    AUTO(bytes_finip) struct bytes lines = {0};
+    capture_read(&capture, &lines);
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    const char *text = (const char *)lines.data;
+    const char *led = strstr(text, "what led to it\n");
+    const char *bug = strstr(text, "BUG at ");
+    assert_non_null(led);
+    assert_non_null(bug);
+    assert_true(led < bug);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +418,11 @@ int main(void)
         cmocka_unit_test(a_reader_that_does_not_read_never_blocks_a_writer),
         cmocka_unit_test(a_reader_that_is_gone_does_not_keep_the_log_from_stopping),
         cmocka_unit_test(lines_of_many_threads_stay_whole_and_in_order),
+        cmocka_unit_test(lines_behind_each_other_wake_the_writer_once),
+        cmocka_unit_test(errors_and_warnings_are_written_at_once),
+        cmocka_unit_test(a_buffer_half_full_is_written_at_once),
+        cmocka_unit_test(a_flush_has_everything_written),
+        cmocka_unit_test(what_was_logged_stands_before_the_bug_that_ended_the_program),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }

@@ -137,6 +137,35 @@ static void growth_past_the_ceiling_traps_and_says_what_was_asked(void **state)
     process_fini(&process);
 }
 
+/* (module (memory 1) (memory 1)
+ *         (func (export "grow") (drop (memory.grow 1 (i32.const 14)))
+ *                               (drop (memory.grow 0 (i32.const 2))))) */
+static const uint8_t two_memories[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01, 0x60, 0x00,
+    0x00, 0x03, 0x02, 0x01, 0x00, 0x05, 0x05, 0x02, 0x00, 0x01, 0x00, 0x01, 0x07,
+    0x08, 0x01, 0x04, 0x67, 0x72, 0x6f, 0x77, 0x00, 0x00, 0x0a, 0x0e, 0x01, 0x0c,
+    0x00, 0x41, 0x0e, 0x40, 0x01, 0x1a, 0x41, 0x02, 0x40, 0x00, 0x1a, 0x0b,
+};
+
+static void the_memories_of_a_module_share_the_ceiling(void **state)
+{
+    (void)state;
+    struct process process;
+    struct engine_exit exit;
+    process_init(&process);
+    struct engine_image *image = test_load_bytes(two_memories, sizeof(two_memories));
+
+    /* 16 pages: 1 + 15 are all of them; with 2 more one memory would have 3, both 18. */
+    test_finish(test_spawn(image, "grow", &process), &process, &exit);
+
+    assert_int_equal(exit.kind, ENGINE_EXIT_MEMORY);
+    assert_int_equal(exit.asked_bytes, 18 << 16);
+    assert_int_equal(exit.ceiling_bytes, 1 << 20);
+    engine_exit_fini(&exit);
+    engine_image_destroy(image);
+    process_fini(&process);
+}
+
 static void an_initial_memory_above_the_ceiling_is_refused_the_same_way(void **state)
 {
     (void)state;
@@ -447,6 +476,7 @@ int main(void)
         ENGINE_TEST(growth_below_the_ceiling_succeeds),
         ENGINE_TEST(growth_past_the_guests_own_maximum_answers_minus_one),
         ENGINE_TEST(growth_past_the_ceiling_traps_and_says_what_was_asked),
+        ENGINE_TEST(the_memories_of_a_module_share_the_ceiling),
         ENGINE_TEST(an_initial_memory_above_the_ceiling_is_refused_the_same_way),
         ENGINE_TEST(the_pools_reservation_is_a_ceiling_too),
         ENGINE_TEST(a_table_past_the_pools_elements_traps),

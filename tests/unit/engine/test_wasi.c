@@ -1,6 +1,7 @@
 /* WASI preview 1 for modules. */
 #include "engine_test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -314,6 +315,54 @@ static void a_read_only_folder_takes_none(void **state)
     process_fini(&process);
 }
 
+static size_t descriptors_open(void)
+{
+    size_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    while (readdir(folder) != NULL) {
+        count++;
+    }
+    assert_int_equal(closedir(folder), 0);
+    return count;
+}
+
+static void a_guest_cannot_use_up_the_nodes_descriptors(void **state)
+{
+    (void)state;
+    struct folder folder;
+    struct process process;
+    struct engine_exit exit;
+    folder_make(&folder, true, true);
+    process_init(&process);
+    size_t before = descriptors_open();
+
+    run("open-many", &process, &folder.wasi, &exit);
+
+    assert_int_equal(exit.kind, ENGINE_EXIT_HOST);
+    assert_string_equal(exit.text, "more than 256 files, streams and timers of WASI at once");
+    assert_int_equal(descriptors_open(), before);
+    engine_exit_fini(&exit);
+    folder_remove(&folder);
+    process_fini(&process);
+}
+
+static void what_a_guest_closes_does_not_count(void **state)
+{
+    (void)state;
+    struct folder folder;
+    struct process process;
+    struct engine_exit exit;
+    folder_make(&folder, true, true);
+    process_init(&process);
+
+    run("open-and-close-many", &process, &folder.wasi, &exit);
+
+    assert_int_equal(exit.kind, ENGINE_EXIT_RETURNED);
+    folder_remove(&folder);
+    process_fini(&process);
+}
+
 static void without_a_preopen_there_are_no_files(void **state)
 {
     (void)state;
@@ -363,6 +412,8 @@ int main(void)
         ENGINE_TEST(a_file_of_a_preopened_folder_can_be_read),
         ENGINE_TEST(a_writable_folder_takes_files),
         ENGINE_TEST(a_read_only_folder_takes_none),
+        ENGINE_TEST(a_guest_cannot_use_up_the_nodes_descriptors),
+        ENGINE_TEST(what_a_guest_closes_does_not_count),
         ENGINE_TEST(without_a_preopen_there_are_no_files),
         ENGINE_TEST(a_folder_that_is_not_there_is_named),
     };

@@ -14,6 +14,7 @@
     (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "path_open"
     (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_close" (func $fd_close (param i32) (result i32)))
   (import "wasi_snapshot_preview1" "clock_time_get"
     (func $clock_time_get (param i32 i64 i32) (result i32)))
   (import "host" "note" (func $note (param i64)))
@@ -85,6 +86,20 @@
     (call $note32
       (call $fd_read (i32.load (i32.const 64)) (i32.const 0) (i32.const 1) (i32.const 68)))
     (drop (call $say (i32.const 1) (i32.const 2048) (i32.load (i32.const 68)))))
+  ;; Opens the same file 1,000 times.
+  (func (export "open-many") (local $left i32)
+    (local.set $left (i32.const 1000))
+    (loop $again
+      (call $note32 (call $open (i32.const 0) (i64.const 2)))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br_if $again (local.get $left))))
+  (func (export "open-and-close-many") (local $left i32)
+    (local.set $left (i32.const 1000))
+    (loop $again
+      (if (call $open (i32.const 0) (i64.const 2)) (then unreachable))
+      (if (call $fd_close (i32.load (i32.const 64))) (then unreachable))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br_if $again (local.get $left))))
   (func (export "write-file")
     (call $note32 (call $open (i32.const 1) (i64.const 66)))
     (call $note32 (call $say (i32.load (i32.const 64)) (i32.const 256) (i32.const 4)))))

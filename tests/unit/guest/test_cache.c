@@ -8,6 +8,7 @@
 
 #include "guest/cache.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,46 @@ static void what_others_put_into_the_folder_stays_when_it_outgrows_its_bound(voi
     assert_int_equal(access(path, F_OK), 0);
 }
 
+static void make_file(const char *path, time_t seconds_ago)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    info.st_mtim.tv_sec -= seconds_ago;
+    const struct timespec times[] = {info.st_mtim, info.st_mtim};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void what_a_killed_node_left_half_written_goes_after_an_hour(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    cache_destroy(open_cache("drafts", &err));
+    static const struct {
+        const char *name;
+        time_t seconds_ago;
+        bool stays;
+    } files[] = {
+        {".draft-aBc123", 3700, false},
+        {".draft-aBc124", 3000, true},  /* Perhaps somebody writes it. */
+        {".draft-aBc1234", 3700, true}, /* None of ours. */
+        {"draft-aBc123", 3700, true},
+    };
+    char path[256];
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        snprintf(path, sizeof path, "%s/drafts/%s", root, files[i].name);
+        make_file(path, files[i].seconds_ago);
+    }
+    AUTO(cache_destroyp) struct cache *cache = open_cache("drafts", &err);
+    assert_non_null(cache);
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        snprintf(path, sizeof path, "%s/drafts/%s", root, files[i].name);
+        assert_int_equal(access(path, F_OK), files[i].stays ? 0 : -1);
+    }
+}
+
 static void an_empty_path_is_refused(void **state)
 {
     (void)state;
@@ -169,6 +210,7 @@ int main(void)
         cmocka_unit_test(a_file_that_others_can_write_is_not_taken),
         cmocka_unit_test(a_folder_that_cannot_be_written_says_so),
         cmocka_unit_test(what_others_put_into_the_folder_stays_when_it_outgrows_its_bound),
+        cmocka_unit_test(what_a_killed_node_left_half_written_goes_after_an_hour),
         cmocka_unit_test(an_empty_path_is_refused),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const granted[] = {"COLOUR=blue", NULL};
 static const struct grant grant = {.name = "test",
@@ -341,6 +342,29 @@ static void a_file_that_is_not_there_or_not_wasm_is_an_error_with_its_name(void 
     assert_non_null(strstr(err.text, "test_guest.c"));
 }
 
+/* (module (table 0 funcref) (table 0 funcref) (table 0 funcref) (table 0 funcref) (table 0 funcref)) */
+static const unsigned char five_tables[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x04, 0x10, 0x05, 0x70, 0x00,
+    0x00, 0x70, 0x00, 0x00, 0x70, 0x00, 0x00, 0x70, 0x00, 0x00, 0x70, 0x00, 0x00,
+};
+
+static void a_module_of_more_tables_than_a_pool_gives_is_refused_by_its_name(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    char path[] = "/tmp/mote-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, five_tables, sizeof five_tables), sizeof five_tables);
+    assert_int_equal(close(fd), 0);
+    struct component_options options = {.name = "tables", .path = path, .grant = &grant};
+    assert_null(component_open(&options, &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_non_null(strstr(err.text, "component 'tables': /tmp/mote-test-"));
+    assert_non_null(strstr(err.text, "5 tables"));
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     log_configure(LOG_TEXT, LOG_ERROR);
@@ -355,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_missing_entry_and_a_wrong_type_say_what_there_is),
         cmocka_unit_test(an_unknown_import_is_named_with_its_file),
         cmocka_unit_test(a_file_that_is_not_there_or_not_wasm_is_an_error_with_its_name),
+        cmocka_unit_test(a_module_of_more_tables_than_a_pool_gives_is_refused_by_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,7 @@ static void a_table_shows_every_setting_with_its_source(void **state)
         "  workers                2                               mote.toml:2\n"
         "  max-processes          13000                           machine\n"
         "  max-connections        from the limits in force        default\n"
+        "  max-buffered-mb        from the limits in force        default\n"
         "  max-memory-mb          64                              default\n"
         "  tick-ms                1                               default\n"
         "  drain-ms               30000                           default\n"

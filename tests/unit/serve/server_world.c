@@ -275,7 +275,7 @@ int world_make(void **state)
     if (mkdtemp(world.folder) == NULL) {
         return 1;
     }
-    world.connections_max = 1000;
+    world.limits.connections_max = 1000;
     world.options = (struct serve_options){.listen = "127.0.0.1:0",
                                            .routes = world.routes,
                                            .dispatcher = &dispatcher,
@@ -312,7 +312,7 @@ int world_drop(void **state)
 void world_start(void)
 {
     struct err err = {0};
-    world.server = server_create(world.node, &world.options, 1, world.connections_max, &err);
+    world.server = server_create(world.node, &world.options, 1, &world.limits, &err);
     if (world.server == NULL || !server_start(world.server, &err)) {
         fail_msg("%s", err.text);
     }

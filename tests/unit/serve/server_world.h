@@ -45,9 +45,9 @@ struct world {
     struct server *server;
     struct route_table *routes;
     struct serve_options options; /**< Of the listener; may be changed before world_start(). */
-    uint32_t connections_max;
-    char folder[64];         /**< For unix sockets. */
-    struct exchange *parked; /**< The one that waits at /park; loop's thread writes. */
+    struct server_limits limits;  /**< Likewise. */
+    char folder[64];              /**< For unix sockets. */
+    struct exchange *parked;      /**< The one that waits at /park; loop's thread writes. */
     struct loop *parked_loop;
     atomic_uint parks;       /**< How many arrived at /park. */
     atomic_uint gone;        /**< How many performers were told that the client left. */

@@ -41,6 +41,11 @@ static void what_is_no_address_is_refused(void **state)
                                       "127.0.0.1:65536",
                                       "127.0.0.1:-1",
                                       "[::1]",
+                                      "::1:80",
+                                      "[::1:80",
+                                      "[127.0.0.1]:80",
+                                      "a b:80",
+                                      "http://127.0.0.1:80",
                                       "unix:"};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
         struct endpoint endpoint;

@@ -13,7 +13,8 @@ static struct {
     struct node *node;
     struct worker *worker;
     struct exchange_home home;
-    atomic_llong buffered;
+    struct holding_sum sum;
+    struct holding holding;
     struct exchange *exchange;
     int connection;
     unsigned news, ended; /* what was called, how often */
@@ -56,7 +57,7 @@ static int make_world(void **state)
     }
     world.worker = &node_loop(world.node, 0)->worker;
     world.home = (struct exchange_home){
-        .worker = world.worker, .news = on_news, .ended = on_ended, .buffered = &world.buffered};
+        .worker = world.worker, .news = on_news, .ended = on_ended, .holding = &world.holding};
     world.exchange = exchange_create(&world.home);
     return world.exchange == NULL;
 }
@@ -111,7 +112,7 @@ static void end(void)
     turn();
     exchange_leave(world.exchange, false);
     exchange_release(world.exchange);
-    assert_int_equal(atomic_load(&world.buffered), 0);
+    assert_int_equal(atomic_load(&world.holding.bytes), 0);
 }
 
 static void a_whole_answer_is_one_piece_of_news(void **state)
@@ -171,6 +172,81 @@ static void an_answer_that_may_not_be_sent_leaves_room_for_another(void **state)
     assert_false(exchange_has_begun(world.exchange));
     assert_int_equal(exchange_respond(world.exchange, 200, NULL, 0, "x", 1), EXCHANGE_OK);
     assert_int_equal(world.exchange->content.size, 1);
+    finish(0);
+    end();
+}
+
+static void header_lines_are_bounded(void **state)
+{
+    (void)state;
+    open_get();
+    static char value[EXCHANGE_HEAD_MAX];
+    memset(value, 'v', sizeof(value));
+    struct header one = {{"A", 1}, {value, sizeof(value)}};
+    struct header two[] = {{{"A", 1}, {value, sizeof(value) / 2}},
+                           {{"B", 1}, {value, sizeof(value) / 2}}};
+    assert_int_equal(exchange_respond(world.exchange, 200, &one, 1, "", 0), EXCHANGE_INVALID);
+    assert_int_equal(exchange_respond(world.exchange, 200, two, 2, "", 0), EXCHANGE_INVALID);
+    assert_int_equal(exchange_begin(world.exchange, 200, two, 2, 0), EXCHANGE_INVALID);
+    assert_int_equal(exchange_respond(world.exchange, 200, two, 1, "", 0), EXCHANGE_OK);
+    finish(0);
+    end();
+}
+
+static void without_room_an_answer_is_refused_and_the_request_gets_a_503(void **state)
+{
+    (void)state;
+    open_get();
+    world.sum.max_bytes = 100000;
+    world.holding.sum = &world.sum;
+    static const char body[200000];
+    assert_int_equal(exchange_respond(world.exchange, 200, NULL, 0, body, sizeof(body)),
+                     EXCHANGE_FULL);
+    assert_false(exchange_has_begun(world.exchange));
+    finish(0);
+    turn();
+    assert_int_equal(world.exchange->outcome.status, 503);
+    assert_int_equal(world.exchange->outcome.retry_after_s, 1);
+    end();
+}
+
+static void an_answer_that_fits_after_all_is_sent(void **state)
+{
+    (void)state;
+    open_get();
+    world.sum.max_bytes = 100000;
+    world.holding.sum = &world.sum;
+    static const char body[200000];
+    assert_int_equal(exchange_respond(world.exchange, 200, NULL, 0, body, sizeof(body)),
+                     EXCHANGE_FULL);
+    assert_int_equal(exchange_respond(world.exchange, 500, NULL, 0, "less", 4), EXCHANGE_OK);
+    finish(0);
+    turn();
+    assert_int_equal(world.exchange->outcome.status, 0);
+    end();
+}
+
+static void a_stream_gives_way_while_too_much_is_held(void **state)
+{
+    (void)state;
+    open_get();
+    world.sum.max_bytes = 200000;
+    world.holding.sum = &world.sum;
+    char data[STREAM_BYTES];
+    size_t size;
+    assert_int_equal(exchange_begin(world.exchange, 200, NULL, 0, UINT64_MAX), EXCHANGE_OK);
+    assert_int_equal(exchange_write(world.exchange, "some", 4, &size), EXCHANGE_OK);
+    holding_add(&world.holding, 300000); /* Somebody else's. */
+    assert_int_equal(exchange_write(world.exchange, "more", 4, &size), EXCHANGE_WAIT);
+    assert_int_equal(world.wakes, 0);
+    assert_int_equal(exchange_out_read(world.exchange, data, sizeof(data), &size), STREAM_OK);
+    assert_int_equal(world.wakes, 1);
+    assert_int_equal(exchange_write(world.exchange, "more", 4, &size), EXCHANGE_OK);
+    assert_int_equal(exchange_write(world.exchange, "last", 4, &size), EXCHANGE_WAIT);
+    holding_add(&world.holding, -300000);
+    assert_int_equal(exchange_write(world.exchange, "last", 4, &size), EXCHANGE_OK);
+    assert_int_equal(exchange_out_read(world.exchange, data, sizeof(data), &size), STREAM_OK);
+    assert_int_equal(size, 8);
     finish(0);
     end();
 }
@@ -294,7 +370,7 @@ static void a_client_that_leaves_is_told_once(void **state)
     finish(0);
     assert_int_equal(world.ended, 1);
     exchange_release(world.exchange);
-    assert_int_equal(atomic_load(&world.buffered), 0);
+    assert_int_equal(atomic_load(&world.holding.bytes), 0);
 }
 
 static void who_answers_after_the_client_has_left_is_told_so(void **state)
@@ -334,7 +410,7 @@ static void a_full_stream_wakes_its_writer_when_there_is_room(void **state)
     assert_int_equal(exchange_begin(world.exchange, 200, NULL, 0, UINT64_MAX), EXCHANGE_OK);
     assert_int_equal(exchange_write(world.exchange, much, sizeof(much), &count), EXCHANGE_OK);
     assert_int_equal(count, STREAM_BYTES);
-    assert_true(atomic_load(&world.buffered) >= STREAM_BYTES);
+    assert_true(atomic_load(&world.holding.bytes) >= STREAM_BYTES);
     assert_int_equal(exchange_write(world.exchange, much, 1, &count), EXCHANGE_WAIT);
     assert_int_equal(exchange_out_read(world.exchange, data, sizeof(data), &count), STREAM_OK);
     assert_int_equal(world.wakes, 1);
@@ -386,7 +462,7 @@ static void a_recycled_exchange_is_as_good_as_new(void **state)
     exchange_leave(world.exchange, false);
     assert_true(exchange_is_free(world.exchange));
     exchange_recycle(world.exchange);
-    assert_int_equal(atomic_load(&world.buffered), 0);
+    assert_int_equal(atomic_load(&world.holding.bytes), 0);
     open_get();
     assert_false(exchange_has_begun(world.exchange));
     assert_false(exchange_gone(world.exchange));
@@ -403,6 +479,10 @@ int main(void)
         EXCHANGE_TEST(a_whole_answer_is_one_piece_of_news),
         EXCHANGE_TEST(news_waits_while_the_connection_dispatches),
         EXCHANGE_TEST(an_answer_that_may_not_be_sent_leaves_room_for_another),
+        EXCHANGE_TEST(header_lines_are_bounded),
+        EXCHANGE_TEST(without_room_an_answer_is_refused_and_the_request_gets_a_503),
+        EXCHANGE_TEST(an_answer_that_fits_after_all_is_sent),
+        EXCHANGE_TEST(a_stream_gives_way_while_too_much_is_held),
         EXCHANGE_TEST(calls_out_of_order_are_misplaced),
         EXCHANGE_TEST(a_body_is_read_as_it_comes),
         EXCHANGE_TEST(a_full_body_stream_asks_again_once_it_was_emptied),

@@ -13,7 +13,7 @@ enum { STREAM_BYTES = 1000 };
 static struct {
     struct node *node;
     struct exchange_home home;
-    atomic_llong buffered;
+    struct holding holding;
     struct exchange *exchange;
     int connection;
 } world;
@@ -25,7 +25,7 @@ static void open_world(void (*news)(void *connection))
     world.node = node_create(&options, &err);
     assert_non_null(world.node);
     world.home = (struct exchange_home){
-        .worker = &node_loop(world.node, 0)->worker, .news = news, .buffered = &world.buffered};
+        .worker = &node_loop(world.node, 0)->worker, .news = news, .holding = &world.holding};
     world.exchange = exchange_create(&world.home);
     assert_non_null(world.exchange);
     struct http1_rules rules;
@@ -155,7 +155,7 @@ static void both_sides_may_run_at_once(void **state)
     assert_int_equal(pump.sent, TOTAL);
     assert_int_equal(pump.received, TOTAL);
     exchange_release(world.exchange);
-    assert_int_equal(atomic_load(&world.buffered), 0);
+    assert_int_equal(atomic_load(&world.holding.bytes), 0);
     node_destroy(world.node);
 }
 

@@ -171,12 +171,48 @@ static void a_client_that_closes_is_found_by_the_write(void **state)
     WAIT_UNTIL(buffered_bytes == 0);
 }
 
+static void finish_behind(struct exchange *exchange)
+{
+    INVARIANT(exchange_gone(exchange));
+    exchange_finish(exchange, &(struct exchange_outcome){0});
+}
+
+/* Answers, and goes on. */
+static void linger_on(struct exchange *exchange, struct loop *loop)
+{
+    act_park.begin(exchange, loop);
+    INVARIANT(exchange_respond(exchange, 200, NULL, 0, "all of it", 9) == EXCHANGE_OK);
+}
+
+static void who_goes_on_behind_its_answer_is_told_when_the_client_leaves(void **state)
+{
+    (void)state;
+    static const struct act act = {linger_on};
+    world_route("GET /behind", &act);
+    world_start();
+    for (unsigned i = 1; i <= 3; i++) {
+        struct client client = world_connect();
+        client_expect(&client, GET("/behind"), 200, "all of it");
+        assert_int_equal(atomic_load(&world.gone), i - 1);
+        if (i == 2) {
+            client_reset(&client);
+        } else {
+            client_close(&client);
+        }
+        wait_for_count(&world.gone, i);
+        WAIT_UNTIL(connections == 0);
+        world_with_parked(finish_behind);
+        assert_int_equal(server_counts(world.server).responses[2], i);
+    }
+    assert_int_equal(server_counts(world.server).responses[0], 0);
+}
+
 /* ---- Limits ---- */
 
 static void a_connection_too_many_is_told_when_to_come_back(void **state)
 {
     (void)state;
-    world.connections_max = 2;
+    world.limits.connections_max = 2;
     world_start();
     struct client first = world_connect();
     struct client second = world_connect();
@@ -281,7 +317,7 @@ static void draining_finishes_what_runs_and_closes_what_is_idle(void **state)
     /* The port is free again. */
     struct err err = {0};
     world.options.listen = address + 7;
-    struct server *next = server_create(world.node, &world.options, 1, 10, &err);
+    struct server *next = server_create(world.node, &world.options, 1, &world.limits, &err);
     assert_non_null(next);
     server_destroy(next);
 }
@@ -344,6 +380,7 @@ int main(void)
         LIFE_TEST(a_stream_that_begins_after_the_half_close_is_for_nobody),
         LIFE_TEST(a_reset_is_noticed_while_the_answer_is_awaited),
         LIFE_TEST(a_client_that_closes_is_found_by_the_write),
+        LIFE_TEST(who_goes_on_behind_its_answer_is_told_when_the_client_leaves),
         LIFE_TEST(a_connection_too_many_is_told_when_to_come_back),
         LIFE_TEST(without_descriptors_accepting_pauses),
         LIFE_TEST(draining_finishes_what_runs_and_closes_what_is_idle),

@@ -267,6 +267,25 @@ static void a_unix_socket_is_served_by_all_workers_and_removed_at_the_end(void *
     assert_int_equal(stat(listen + 5, &status), -1);
 }
 
+static void a_unix_client_that_writes_and_closes_at_once_is_served(void **state)
+{
+    (void)state;
+    char listen[100];
+    snprintf(listen, sizeof(listen), "unix:%s/socket", world.folder);
+    world.options.listen = listen;
+    struct err err = {0};
+    world.server = server_create(world.node, &world.options, 1, &world.limits, &err);
+    assert_non_null(world.server);
+    /* Before anybody accepts, so that the end is there together with the request. */
+    struct client client = world_connect();
+    client_send_text(&client, GET("/"));
+    client_send_text(&client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab");
+    client_close(&client);
+    assert_true(server_start(world.server, &err));
+    WAIT_UNTIL(accepted == 1 && server_counts(world.server).connections == 0);
+    assert_true(atomic_load(&world.began) >= 1); /* The answer to the first ends it. */
+}
+
 static void only_the_socket_of_a_dead_server_is_replaced(void **state)
 {
     (void)state;
@@ -280,20 +299,20 @@ static void only_the_socket_of_a_dead_server_is_replaced(void **state)
     assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(other, 5), 0);
     struct err err = {0};
-    assert_null(server_create(world.node, &world.options, 1, 10, &err));
+    assert_null(server_create(world.node, &world.options, 1, &world.limits, &err));
     assert_int_equal(err.code, ERR_OS);
     assert_non_null(strstr(err.text, listen_at));
     assert_non_null(strstr(err.text, "Address already in use"));
 
     close(other); /* Its file stays. */
-    struct server *server = server_create(world.node, &world.options, 1, 10, &err);
+    struct server *server = server_create(world.node, &world.options, 1, &world.limits, &err);
     assert_non_null(server);
     server_destroy(server);
 
     FILE *file = fopen(listen_at + 5, "w");
     assert_non_null(file);
     fclose(file);
-    assert_null(server_create(world.node, &world.options, 1, 10, &err));
+    assert_null(server_create(world.node, &world.options, 1, &world.limits, &err));
     assert_int_equal(unlink(listen_at + 5), 0); /* Not a socket: it was left alone. */
 }
 
@@ -305,7 +324,7 @@ static void a_port_that_is_taken_is_refused_with_its_name(void **state)
     struct serve_options again = world.options;
     again.listen = address;
     struct err err = {0};
-    assert_null(server_create(world.node, &again, 1, 10, &err));
+    assert_null(server_create(world.node, &again, 1, &world.limits, &err));
     assert_int_equal(err.code, ERR_OS);
     char expected[100];
     snprintf(expected, sizeof(expected), "listen on %s: Address already in use", address);
@@ -320,7 +339,7 @@ static void an_address_that_is_none_is_refused(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
         struct err err = {0};
         world.options.listen = bad[i];
-        assert_null(server_create(world.node, &world.options, 1, 10, &err));
+        assert_null(server_create(world.node, &world.options, 1, &world.limits, &err));
         assert_int_not_equal(err.code, ERR_NONE);
     }
 }
@@ -334,7 +353,7 @@ static void a_header_that_may_not_be_added_is_refused(void **state)
         struct err err = {0};
         world.options.headers = &bad[i];
         world.options.header_count = 1;
-        assert_null(server_create(world.node, &world.options, 1, 10, &err));
+        assert_null(server_create(world.node, &world.options, 1, &world.limits, &err));
         assert_int_equal(err.code, ERR_INPUT);
     }
 }
@@ -355,6 +374,7 @@ int main(void)
         SERVER_TEST(a_failure_before_the_head_is_a_status),
         SERVER_TEST(ipv6_is_served),
         SERVER_TEST(a_unix_socket_is_served_by_all_workers_and_removed_at_the_end),
+        SERVER_TEST(a_unix_client_that_writes_and_closes_at_once_is_served),
         SERVER_TEST(only_the_socket_of_a_dead_server_is_replaced),
         SERVER_TEST(a_port_that_is_taken_is_refused_with_its_name),
         SERVER_TEST(an_address_that_is_none_is_refused),

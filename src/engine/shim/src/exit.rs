@@ -2,10 +2,11 @@
 
 use crate::ffi::{fill_text, free_text, malloc_text};
 use crate::store::{HostTrap, MemoryCeiling, Stopped, TableCeiling};
+use crate::wasi::RESOURCES_MAX;
 use std::ffi::{c_char, c_int};
 use std::fmt::Write;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
-use wasmtime_wasi::I32Exit;
+use wasmtime_wasi::{I32Exit, ResourceTableError};
 
 const TEXT_BYTES: usize = 256;
 /// Of a function's name in a backtrace: names are the guest's, and may be absurd.
@@ -133,6 +134,9 @@ pub fn describe(ret: &mut CExit, error: &Error) {
         ret.ceiling_bytes = table.ceiling.saturating_mul(TABLE_ELEMENT_BYTES);
     } else if let Some(host) = error.downcast_ref::<HostTrap>() {
         set(ret, Kind::Host, &host.0);
+    } else if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+        let text = format!("more than {RESOURCES_MAX} files, streams and timers of WASI at once");
+        set(ret, Kind::Host, &text);
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
         let (kind, words) = trap_words(*trap);
         set(ret, Kind::Trap, &words);

@@ -10,8 +10,8 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use wasmtime::{
-    Caller, Engine, Error, Extern, FuncType, Instance, Linker, ModuleExport, Result, Store, Val,
-    ValRaw, ValType,
+    Caller, Engine, Error, Extern, FuncType, Instance, Linker, ModuleExport, Result, Store,
+    TypedFunc, Val, ValRaw, ValType,
 };
 
 const ARGUMENTS_MAX: usize = 10;
@@ -411,14 +411,18 @@ pub unsafe fn link(linker: &mut Linker<Data>, engine: &Engine, import: &CImport)
     linked.or_else(|error| fail(Code::Input, format!("{module}::{name}: {error:#}")))
 }
 
-/// An export whose type was checked when the image was loaded.
-pub fn function(
+/// An export, as something to call.
+///
+/// # Safety
+/// It is a function of type () -> (): checked once, when the image was loaded, because finding a type
+/// again takes a lock and several shared counters.
+pub unsafe fn function(
     store: &mut Store<Data>,
     instance: Instance,
     export: &ModuleExport,
 ) -> Result<Function> {
     match instance.get_module_export(&mut *store, export) {
-        Some(Extern::Func(function)) => function.typed(&*store),
+        Some(Extern::Func(function)) => Ok(unsafe { TypedFunc::new_unchecked(&*store, function) }),
         _ => Err(Error::msg("an entry is no function")),
     }
 }

@@ -205,6 +205,7 @@ fn is_entry(what: &ExternType) -> bool {
     }
 }
 
+/// The export of that name, when it may be called without another look at its type.
 fn entry_of(module: &Module, name: &str) -> Option<ModuleExport> {
     if is_entry(&module.get_export(name)?) { module.get_export_index(name) } else { None }
 }

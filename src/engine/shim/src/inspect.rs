@@ -102,11 +102,13 @@ impl Reader {
             Payload::MemorySection(memories) => {
                 for memory in memories.clone() {
                     self.memory(memory?);
-                    self.scope().needs.memories += 1;
+                    let needs = &mut self.scope().needs;
+                    needs.memories = needs.memories.saturating_add(1);
                 }
             }
             Payload::TableSection(tables) => {
-                self.scope().needs.tables += tables.count();
+                let needs = &mut self.scope().needs;
+                needs.tables = needs.tables.saturating_add(tables.count());
             }
             Payload::ExportSection(exports) if self.outermost() => {
                 for export in exports.clone() {

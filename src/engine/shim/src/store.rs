@@ -9,7 +9,7 @@ use wasmtime::{Error, Memory, ResourceLimiter, Result};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
-/// Linear memory would pass its ceiling.
+/// Linear memory would pass a ceiling.
 #[derive(Debug)]
 pub struct MemoryCeiling {
     pub asked: u64,
@@ -60,21 +60,35 @@ impl fmt::Display for HostTrap {
 impl std::error::Error for HostTrap {}
 
 pub struct Limiter {
+    /// Of all memories of the store together.
     pub memory_bytes: u64,
+    /// Of one: what the pool has reserved for it.
+    pub memory_each_bytes: u64,
+    /// What they have now.
+    pub memory_used_bytes: u64,
     pub table_elements: u64,
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, _now: usize, to: usize, most: Option<usize>) -> Result<bool> {
+    /// Called for a new memory too, which has nothing before.
+    fn memory_growing(&mut self, now: usize, to: usize, most: Option<usize>) -> Result<bool> {
         // Past the maximum that the guest itself declared, memory.grow answers -1, as in the
         // standard.
         if most.is_some_and(|most| to > most) {
             return Ok(false);
         }
-        if to as u64 > self.memory_bytes {
+        let others = self.memory_used_bytes.saturating_sub(now as u64);
+        let (each, together) = (to as u64, others.saturating_add(to as u64));
+        if together > self.memory_bytes {
             let ceiling = self.memory_bytes;
-            return Err(Error::new(MemoryCeiling { asked: to as u64, ceiling }));
+            return Err(Error::new(MemoryCeiling { asked: together, ceiling }));
         }
+        if each > self.memory_each_bytes {
+            let ceiling = self.memory_each_bytes;
+            return Err(Error::new(MemoryCeiling { asked: each, ceiling }));
+        }
+        // A growth that fails after this ends the guest, so the sum stays right.
+        self.memory_used_bytes = together;
         Ok(true)
     }
 

@@ -14,10 +14,13 @@ use wasmtime::Error;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
-use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtx, WasiCtxBuilder, WasiView};
 
 /// Threads that may block in file operations of guests.
 const BLOCKING_THREADS_MAX: usize = 8;
+/// What a guest may have open at once: files, folders, streams, timers it waits for; preopens are not
+/// counted. Each may hold a descriptor of the node.
+pub const RESOURCES_MAX: usize = 256;
 /// At most so much of a guest's output is copied at a time.
 const OUTPUT_CHUNK_BYTES: usize = 64 << 10;
 
@@ -79,13 +82,18 @@ pub struct Preview2 {
 }
 
 impl Preview2 {
+    fn new(context: WasiCtx, preopen_count: usize) -> Box<Preview2> {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES_MAX + preopen_count);
+        Box::new(Preview2 { context, table })
+    }
+
     /// The context of this guest, made now if this is its first WASI call.
     pub fn of(data: &mut Data) -> &mut Preview2 {
         prepare(data);
         let (wasi, process) = (data.wasi, data.process);
         data.preview2.get_or_insert_with(|| {
-            let context = builder_without_preopens(wasi, process).build();
-            Box::new(Preview2 { context, table: ResourceTable::new() })
+            Preview2::new(builder_without_preopens(wasi, process).build(), 0)
         })
     }
 }
@@ -95,7 +103,13 @@ pub fn preview1(data: &mut Data) -> &mut WasiP1Ctx {
     prepare(data);
     let (wasi, process) = (data.wasi, data.process);
     data.preview1
-        .get_or_insert_with(|| Box::new(builder_without_preopens(wasi, process).build_p1()))
+        .get_or_insert_with(|| preview1_new(&mut builder_without_preopens(wasi, process), 0))
+}
+
+fn preview1_new(builder: &mut WasiCtxBuilder, preopen_count: usize) -> Box<WasiP1Ctx> {
+    let mut world = Box::new(builder.build_p1());
+    world.ctx().table.set_max_capacity(RESOURCES_MAX + preopen_count);
+    world
 }
 
 fn prepare(data: &mut Data) {
@@ -121,10 +135,9 @@ pub fn open_preopens(data: &mut Data, component: bool) -> Result<(), Error> {
         }
     }
     if component {
-        let context = builder.build();
-        data.preview2 = Some(Box::new(Preview2 { context, table: ResourceTable::new() }));
+        data.preview2 = Some(Preview2::new(builder.build(), preopens.len()));
     } else {
-        data.preview1 = Some(Box::new(builder.build_p1()));
+        data.preview1 = Some(preview1_new(&mut builder, preopens.len()));
     }
     Ok(())
 }

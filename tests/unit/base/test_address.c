@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "manifest/address.h"
+#include "base/address.h"
 
 #include <stdio.h>
 #include <string.h>

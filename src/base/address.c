@@ -1,4 +1,4 @@
-#include "manifest/address.h"
+#include "base/address.h"
 
 #include "base/number.h"
 
