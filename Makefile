@@ -23,7 +23,7 @@ test:
 
 check:
 	@tools/build.sh $(BUILD) release test
-	@$(PYTHON) tools/run-tests.py --build $(BUILD) unit e2e format lint asan tsan fuzz
+	@$(PYTHON) tools/run-tests.py --build $(BUILD) unit e2e format lint sim asan tsan fuzz
 
 bench:
 	@tools/build.sh $(BUILD) release bench
@@ -55,7 +55,7 @@ help:
 	@echo "make run        set up, build, serve examples/zoo on http://127.0.0.1:$(PORT) (PORT=)"
 	@echo "make            set up and build $(BUILD)/mote"
 	@echo "make test       unit tests, simulation, end-to-end tests"
-	@echo "make check      the same, and: format, lint, sanitizers, a minute of fuzzing"
+	@echo "make check      the same, and: format, lint, 20,000 seeds of the simulation, sanitizers, a minute of fuzzing"
 	@echo "make soak       long runs: a million crashes, many seeds, fuzzing (SOAK_MINUTES=)"
 	@echo "make bench      speed and memory, against nginx and the bare engine"
 	@echo "make fmt        lay out the C sources"

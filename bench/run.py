@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures mote against the bare engine, nginx and its own bars, and prints a table.
 
-    bench/run.py [--build FOLDER] [--only spawn,http,spin,memory] [--seconds N] [--rounds N] [--noisy]
+    bench/run.py [--build FOLDER] [--only spawn,stream,http,spin,memory] [--seconds N] [--rounds N] [--noisy]
 
 Sides take turns, round by round, and a row compares medians; CPU time is what processes used, not
 what passed. A round in which programs outside of this run used more than 15 % of a processor is
@@ -29,6 +29,8 @@ from table import Row
 OTHERS_SHARE_MAX = 0.15
 ATTEMPTS_MAX = 5
 SPAWNS = 200000
+CHUNKS = 500000
+CHUNK_BYTES = 4096
 SPINNERS = 8
 
 
@@ -67,46 +69,50 @@ def medians(samples):
 
 # ---- spawning ----
 
-class SpawnDriver:
-    """bench-spawn, asked for one round at a time."""
+class Driver:
+    """One of the C programs of this folder, asked for one round at a time."""
 
-    def __init__(self, build):
-        path = os.path.join(build, "bench", "bench-spawn")
+    def __init__(self, build, name, *arguments):
+        self.name = name
+        path = os.path.join(build, "bench", name)
         if not os.access(path, os.X_OK):
             raise Trouble(f"{path} is not there: meson configure {build} -Dbench=true && ninja -C {build}")
-        self.process = subprocess.Popen([path, str(SPAWNS)], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([path, *arguments], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
 
     def round(self, side):
-        """CPU microseconds a spawn."""
+        """CPU microseconds a piece of work."""
         self.process.stdin.write(side + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline().split()
         if len(line) != 3:
-            raise Trouble(f"bench-spawn gave up in a round of '{side}'")
+            raise Trouble(f"{self.name} gave up in a round of '{side}'")
         return int(line[0]) / int(line[2]) / 1000
 
     def stop(self):
         self.process.stdin.close()
         end(self.process)
 
+    def rounds(self, sides, options):
+        """({side: samples}, noise) of so many rounds of each, in turns."""
+        samples = {side: [] for side in sides}
+        rounds = Rounds(options.attempts)
+        try:
+            for side in sides:
+                self.round(side)  # Warm.
+            for number in range(options.rounds):
+                # Every second round the other way about, so that a drift favours nobody.
+                for side in sides if number % 2 == 0 else reversed(sides):
+                    samples[side].append(rounds.take(lambda side=side: self.round(side)))
+        finally:
+            self.stop()
+        return samples, rounds.noise()
+
 
 def bench_spawn(options, _folder):
-    sides = ["bare 1", "mote 1", "bare 2", "mote 2"]
-    samples = {side: [] for side in sides}
-    rounds = Rounds(options.attempts)
-    driver = SpawnDriver(options.build)
-    try:
-        for side in sides:
-            driver.round(side)  # Warm.
-        for number in range(options.rounds):
-            # Every second round the other way about, so that a drift favours nobody.
-            for side in sides if number % 2 == 0 else reversed(sides):
-                samples[side].append(rounds.take(lambda side=side: driver.round(side)))
-    finally:
-        driver.stop()
+    driver = Driver(options.build, "bench-spawn", str(SPAWNS))
+    samples, noise = driver.rounds(["bare 1", "mote 1", "bare 2", "mote 2"], options)
     us = medians(samples)
-    noise = rounds.noise()
     detail = {"samples": samples}
     return [
         Row("spawn + run + exit, CPU, against the bare engine, 1 worker", us["mote 1"], us["bare 1"],
@@ -116,6 +122,22 @@ def bench_spawn(options, _folder):
             bar=1.1, **noise),
         Row("the same, bare engine, 2 threads against 1", us["bare 2"], us["bare 1"], unit="us", **noise),
     ], [f"spawn: {options.rounds} rounds of {SPAWNS} a side"]
+
+
+# ---- byte streams ----
+
+def bench_stream(options, _folder):
+    wasm = os.path.join(options.build, "bench", "stream.wasm")
+    driver = Driver(options.build, "bench-stream", wasm, str(CHUNKS))
+    samples, noise = driver.rounds(["copy 1", "hot 1", "mote 1", "mote 2"], options)
+    speed = {side: CHUNK_BYTES / us / 1000 for side, us in medians(samples).items()}
+    return [
+        Row("byte stream between two guests, 4 KiB chunks, by CPU, against copying", speed["mote 1"],
+            speed["copy 1"], unit="GB/s", bar=0.3, at_least=True, detail={"samples": samples}, **noise),
+        Row("the same, against copying one chunk again and again", speed["mote 1"], speed["hot 1"],
+            unit="GB/s", **noise),
+        Row("the same, 2 workers against 1", speed["mote 2"], speed["mote 1"], unit="GB/s", **noise),
+    ], [f"stream: {options.rounds} rounds of {CHUNKS} chunks a side"]
 
 
 # ---- HTTP ----
@@ -222,7 +244,7 @@ def bench_memory(options, folder):
         f"{seen['server_after_kib'] / 1024:.0f} MiB after they left"]
 
 
-PARTS = {"spawn": bench_spawn, "http": bench_http, "spin": bench_spin, "memory": bench_memory}
+PARTS = {"spawn": bench_spawn, "stream": bench_stream, "http": bench_http, "spin": bench_spin, "memory": bench_memory}
 
 
 def run(options):

@@ -7,6 +7,7 @@ Stages: unit      unit tests, simulation, corpora, house rules (meson test)
         e2e       end-to-end tests (pytest) with the program of the build folder
         format    clang-format would change nothing
         lint      clang-tidy, one file a run, and cppcheck
+        sim       the simulation of core/ under 20,000 seeds
         asan      builds build-asan; unit and e2e under address and undefined-behaviour sanitizers
         tsan      builds build-tsan; unit under the thread sanitizer, without the engine
         fuzz      builds build-fuzz; every libFuzzer target, FUZZ_SECONDS (60) in all
@@ -345,6 +346,24 @@ def simulate_for(build, seconds):
     return Count(passed=1)
 
 
+SIMULATION_SEEDS = 20000
+
+
+def simulation(build):
+    """As many seeds as it takes to meet what is rare; those that fail say how to see it again."""
+    folder = os.path.join(build, "tests", "sim")
+    lanes = processors()
+    each = -(-SIMULATION_SEEDS // lanes)
+
+    def lane(number):
+        return max(abs(run([os.path.join(folder, program), f"--seed={1 + number * each}", f"--seeds={each}", "--steps=600"]))
+                   for program in ("sim", "sim_supervisors"))
+
+    with concurrent.futures.ThreadPoolExecutor(lanes) as pool:
+        statuses = list(pool.map(lane, range(lanes)))
+    return Count(passed=statuses.count(0), failed=lanes - statuses.count(0))
+
+
 def soak(build):
     seconds = int(float(os.environ.get("SOAK_MINUTES", "60")) * 60)
     count = e2e(build, options=["-m", "soak"])
@@ -368,6 +387,7 @@ STAGES = {
     "e2e": ("end-to-end tests", e2e),
     "format": ("layout of the sources", format_check),
     "lint": ("clang-tidy and cppcheck", lint),
+    "sim": (f"simulation under {SIMULATION_SEEDS:,} seeds", simulation),
     "asan": ("address and undefined-behaviour sanitizers", asan),
     "tsan": ("thread sanitizer", tsan),
     "fuzz": ("fuzzing", fuzz),

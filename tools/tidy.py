@@ -18,6 +18,8 @@ LAYERS = ["base", "core", "engine", "guest", "store", "serve", "cluster", "manif
 FUNCTION_LINES_MAX = 70
 FILE_LINES_WANTED = 500
 FILE_LINES_MAX = 600
+# What guests include is one file on purpose, and a part of it is made of a table.
+LONG_FILES = {"sdk/c/mote.h": 1300}
 
 # Calls with a safer replacement: what to use instead.
 BANNED = {
@@ -140,9 +142,10 @@ def check_layers(path, text, findings):
 
 def check_lengths(path, text, code, findings):
     lines = text.count("\n")
-    if lines > FILE_LINES_MAX:
-        findings.error(path, lines, "file-length", f"{lines} lines, at most {FILE_LINES_MAX}: it wants a second noun")
-    elif lines > FILE_LINES_WANTED:
+    most = LONG_FILES.get(path, FILE_LINES_MAX)
+    if lines > most:
+        findings.error(path, lines, "file-length", f"{lines} lines, at most {most}: it wants a second noun")
+    elif lines > FILE_LINES_WANTED and path not in LONG_FILES:
         findings.warn(path, lines, "file-length", f"{lines} lines, more than {FILE_LINES_WANTED}")
     begin = None
     for number, line in enumerate(code.split("\n"), 1):

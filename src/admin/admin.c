@@ -1,10 +1,15 @@
 #include "admin/admin.h"
 
 #include "admin/report.h"
+#include "admin/top.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "base/log.h"
+#include "base/number.h"
+#include "core/registry.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +30,7 @@ struct question {
     const struct endpoint *endpoint;
 };
 
-enum { ENDPOINTS = 4 };
+enum { ENDPOINTS = 6, ADMIN_NAMESPACE_BYTES = 65, ADMIN_REASON_BYTES = 64 };
 
 struct admin {
     struct admin_options options;         /* constant after create */
@@ -41,6 +46,7 @@ struct admin {
     sem_t asked;           /* posted once a question, and to stop */
     bool running;          /* main thread */
     pthread_t thread;      /* main thread */
+    struct top top;        /* admin thread */
 };
 
 void admin_default_path(const char *node_name, char ret[ADMIN_PATH_BYTES])
@@ -75,6 +81,14 @@ static void reply(struct exchange *exchange, unsigned status, const char *type, 
     exchange_finish(exchange, &(struct exchange_outcome){0});
 }
 
+/* Why a question has no answer. */
+static void reply_line(struct exchange *exchange, unsigned status, const char *text)
+{
+    char line[128];
+    int size = snprintf(line, sizeof line, "%s\n", text);
+    reply(exchange, status, "text/plain", line, (size_t)size);
+}
+
 static void answer_health(struct admin *admin, struct exchange *exchange)
 {
     (void)admin;
@@ -90,19 +104,20 @@ static void answer_ready(struct admin *admin, struct exchange *exchange)
     }
 }
 
-static void answer_report(struct admin *admin, struct exchange *exchange,
-                          bool (*report)(const struct report_source *, enum report_form,
-                                         struct bytes *))
+static enum report_form form_of(struct exchange *exchange)
 {
-    AUTO(bytes_finip) struct bytes body = {0};
-    struct report_source source = source_of(admin);
     char wanted[8];
     int64_t size = request_query_value(exchange_request(exchange), "form", 4, wanted,
                                        sizeof wanted);
-    enum report_form form = size == 4 && memcmp(wanted, "text", 4) == 0 ? REPORT_TEXT : REPORT_JSON;
-    if (report(&source, form, &body) && bytes_append(&body, "\n", form == REPORT_JSON)) {
+    return size == 4 && memcmp(wanted, "text", 4) == 0 ? REPORT_TEXT : REPORT_JSON;
+}
+
+static void reply_report(struct exchange *exchange, enum report_form form, bool good,
+                         struct bytes *body)
+{
+    if (good && bytes_append(body, "\n", form == REPORT_JSON)) {
         reply(exchange, 200, form == REPORT_JSON ? "application/json" : "text/plain; charset=utf-8",
-              body.data, body.size);
+              body->data, body->size);
     } else {
         exchange_finish(exchange, &(struct exchange_outcome){.status = 500});
     }
@@ -110,12 +125,104 @@ static void answer_report(struct admin *admin, struct exchange *exchange,
 
 static void answer_stats(struct admin *admin, struct exchange *exchange)
 {
-    answer_report(admin, exchange, report_stats);
+    AUTO(bytes_finip) struct bytes body = {0};
+    struct report_source source = source_of(admin);
+    enum report_form form = form_of(exchange);
+
+    reply_report(exchange, form, report_stats(&source, form, &body), &body);
 }
 
 static void answer_processes(struct admin *admin, struct exchange *exchange)
 {
-    answer_report(admin, exchange, report_processes);
+    AUTO(bytes_finip) struct bytes body = {0};
+    struct report_source source = source_of(admin);
+    enum report_form form = form_of(exchange);
+
+    reply_report(exchange, form, report_processes(&source, form, &body), &body);
+}
+
+static void answer_top(struct admin *admin, struct exchange *exchange)
+{
+    AUTO(bytes_finip) struct bytes body = {0};
+    struct report_source source = source_of(admin);
+    enum report_form form = form_of(exchange);
+    char digits[20];
+    int64_t size = request_query_value(exchange_request(exchange), "rows", 4, digits,
+                                       sizeof digits);
+    uint64_t rows = 0;
+
+    if (size > 0 &&
+        (size > (int64_t)sizeof digits || !number_parse(digits, (size_t)size, UINT32_MAX, &rows))) {
+        reply_line(exchange, 400, "rows: a number is wanted");
+        return;
+    }
+    reply_report(exchange, form, report_top(&source, &admin->top, form, rows, &body), &body);
+}
+
+/* ---- kill ---- */
+
+/* Whom `pid=` or `name=` (and `namespace=`) means. False: it was answered. */
+static bool find_victim(struct admin *admin, struct exchange *exchange, struct pid *ret)
+{
+    const struct request *request = exchange_request(exchange);
+    char text[REGISTRY_NAME_BYTES_MAX], namespace[ADMIN_NAMESPACE_BYTES] = "main";
+    int64_t size = request_query_value(request, "pid", 3, text, sizeof text);
+
+    if (size >= 0) {
+        if (size == 0 || size > (int64_t)sizeof text ||
+            !number_parse(text, (size_t)size, UINT64_MAX, &ret->raw)) {
+            reply_line(exchange, 400, "pid: a number is wanted");
+            return false;
+        }
+        return true;
+    }
+    size = request_query_value(request, "name", 4, text, sizeof text);
+    if (size <= 0 || size > (int64_t)sizeof text) {
+        reply_line(exchange, 400, "a pid or a name is wanted");
+        return false;
+    }
+    int64_t space = request_query_value(request, "namespace", 9, namespace, sizeof namespace - 1);
+    if (space >= (int64_t)sizeof namespace) {
+        reply_line(exchange, 400, "there is no namespace with so long a name");
+        return false;
+    }
+    if (space >= 0) {
+        namespace[space] = '\0';
+    }
+    struct registry_key key = {.namespace = namespace, .name = text, .name_bytes = (size_t)size};
+    *ret = registry_whereis(node_registry(admin->options.node), &key);
+    if (pid_is_none(*ret)) {
+        reply_line(exchange, 404, "nobody has that name");
+        return false;
+    }
+    return true;
+}
+
+static void answer_kill(struct admin *admin, struct exchange *exchange)
+{
+    char reason[ADMIN_REASON_BYTES] = "mote kill";
+    struct pid pid = {0};
+    int64_t size = request_query_value(exchange_request(exchange), "reason", 6, reason,
+                                       sizeof reason - 1);
+
+    if (size > 0) {
+        reason[(size_t)size < sizeof reason ? (size_t)size : sizeof reason - 1] = '\0';
+    }
+    if (!find_victim(admin, exchange, &pid)) {
+        return;
+    }
+    if (!process_kill(admin->options.node, pid, reason)) {
+        reply_line(exchange, 404, "there is no such process");
+        return;
+    }
+    log_printf(LOG_INFO, "admin: process %" PRIu64 " is killed: %s", pid.raw, reason);
+    AUTO(bytes_finip) struct bytes body = {0};
+    struct json json = {.to = &body, .lines = form_of(exchange) == REPORT_TEXT};
+    char digits[20];
+    json_open(&json, NULL, '{');
+    json_text(&json, "killed", digits, number_format(pid.raw, digits));
+    json_close(&json, '}');
+    reply_report(exchange, form_of(exchange), json_done(&json), &body);
 }
 
 /* ---- the admin thread ---- */
@@ -165,13 +272,12 @@ static const struct dispatcher admin_dispatcher = {.dispatch = dispatch};
 static bool make_routes(struct admin *admin, struct err *err)
 {
     static const struct {
-        const char *path;
+        const char *method, *path;
         void (*answer)(struct admin *admin, struct exchange *exchange);
     } paths[ENDPOINTS] = {
-        {"/healthz", answer_health},
-        {"/readyz", answer_ready},
-        {"/v1/stats", answer_stats},
-        {"/v1/processes", answer_processes},
+        {"GET", "/healthz", answer_health}, {"GET", "/readyz", answer_ready},
+        {"GET", "/v1/stats", answer_stats}, {"GET", "/v1/processes", answer_processes},
+        {"GET", "/v1/top", answer_top},     {"POST", "/v1/kill", answer_kill},
     };
     admin->routes = route_table_create();
     if (admin->routes == NULL) {
@@ -179,7 +285,8 @@ static bool make_routes(struct admin *admin, struct err *err)
     }
     for (size_t i = 0; i < ENDPOINTS; i++) {
         admin->endpoints[i] = (struct endpoint){.admin = admin, .answer = paths[i].answer};
-        if (!route_table_add(admin->routes, "GET", paths[i].path, &admin->endpoints[i], err)) {
+        if (!route_table_add(admin->routes, paths[i].method, paths[i].path, &admin->endpoints[i],
+                             err)) {
             return false;
         }
     }
@@ -248,7 +355,8 @@ struct admin *admin_create(const struct admin_options *options, struct err *err)
                                   .body_bytes_max = 65536,
                                   .stream_buffer_bytes = 262144,
                                   .write_timeout_ms = 30000,
-                                  .unix_mode = 0600};
+                                  .unix_mode = 0600,
+                                  .own_user_only = true};
     enum { ADMIN_CONNECTIONS_MAX = 64, ADMIN_REFUSALS_MAX = 4 };
     struct server_limits limits = {.connections_max = ADMIN_CONNECTIONS_MAX,
                                    .refusals_max = ADMIN_REFUSALS_MAX};
@@ -300,6 +408,7 @@ void admin_destroy(struct admin *admin)
     INVARIANT(!admin->running);
     server_destroy(admin->server);
     route_table_destroy(admin->routes);
+    top_fini(&admin->top);
     sem_destroy(&admin->asked);
     lock_fini(&admin->lock);
     free(admin);

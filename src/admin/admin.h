@@ -7,15 +7,26 @@
  *   GET /readyz        200 while it serves, 503 while it starts or drains
  *   GET /v1/stats      live counts against their limits
  *   GET /v1/processes  what is alive
+ *   GET /v1/top        the same by what it does just now
+ *   POST /v1/kill      end one process
+ *
+ * Only this user's and root's programs are answered: the kernel says whose a connection is.
  *
  * Threads: create, start and destroy from the main thread; answers are made on the loops.
  */
 #pragma once
 
 #include "guest/guest.h"
+#include "guest/job.h"
 #include "serve/server.h"
 
 struct admin;
+
+/** What the node's supervisors have done: added to by whoever hears of their events. */
+struct admin_tally {
+    atomic_uint_least64_t restarts;    /**< Of children. */
+    atomic_uint_least64_t escalations; /**< Supervisors that gave up. */
+};
 
 struct admin_options {
     struct node *node; /**< All borrowed. */
@@ -23,6 +34,9 @@ struct admin_options {
     struct server *server; /**< The node's own listeners. */
     struct component *const *components;
     size_t component_count;
+    const struct jobs *jobs; /**< Of the schedules; NULL: none. */
+    size_t job_count;
+    const struct admin_tally *tally; /**< NULL: no supervisors. */
     const char *node_name;
     const char *listen; /**< "unix:/path"; NULL: admin_default_path(). */
 };

@@ -1,8 +1,10 @@
 #include "admin/report.h"
 
+#include "admin/processes.h"
 #include "base/log.h"
 #include "base/number.h"
 #include "core/node.h"
+#include "core/registry.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -10,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MILLISECOND_NS = 1000000, MICROSECOND_NS = 1000 };
+enum { MILLISECOND_NS = 1000000, MICROSECOND_NS = 1000, KIB = 1024 };
 
 static void put_processes(struct json *json, const struct report_source *source)
 {
@@ -80,6 +82,52 @@ static void put_components(struct json *json, const struct report_source *source
         json_string(json, "name", component_name(component));
         json_number(json, "processes", component_processes(component));
         json_number(json, "spawned", component_spawned(component));
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void count_one(void *argument, const struct registry_key *key, struct pid pid)
+{
+    uint64_t *count = argument;
+    (void)key;
+    (void)pid;
+    *count += 1;
+}
+
+static void put_registered(struct json *json, struct registry *registry, const char *key,
+                           enum registry_kind kind)
+{
+    uint64_t count = 0;
+    registry_visit(registry, kind, count_one, &count);
+    json_number(json, key, count);
+}
+
+static void put_services(struct json *json, const struct report_source *source)
+{
+    const struct admin_tally *tally = source->node->tally;
+    struct registry *registry = node_registry(source->node->node);
+
+    json_open(json, "registered", '{');
+    put_registered(json, registry, "names", REGISTRY_NAME);
+    put_registered(json, registry, "tags", REGISTRY_TAG);
+    put_registered(json, registry, "groups", REGISTRY_GROUP);
+    json_close(json, '}');
+    if (tally != NULL) {
+        json_open(json, "supervisors", '{');
+        json_number(json, "restarts", atomic_load(&tally->restarts));
+        json_number(json, "escalations", atomic_load(&tally->escalations));
+        json_close(json, '}');
+    }
+    json_open(json, "schedules", '[');
+    for (size_t i = 0; i < source->node->job_count; i++) {
+        struct job_counts counts = jobs_counts(source->node->jobs, i);
+        json_open(json, NULL, '{');
+        json_string(json, "component", jobs_component(source->node->jobs, i));
+        json_number(json, "running", counts.running);
+        json_number(json, "fired", counts.fired);
+        json_number(json, "skipped", counts.skipped);
+        json_number(json, "failed", counts.failed);
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -163,26 +211,11 @@ bool report_stats(const struct report_source *source, enum report_form form, str
     put_pool(&json, source);
     put_server(&json, source);
     put_components(&json, source);
+    put_services(&json, source);
     put_system(&json, source);
     json_number(&json, "log_lines_dropped", log_dropped());
     json_close(&json, '}');
     return json_done(&json);
-}
-
-static const char *phase_name(enum process_phase phase)
-{
-    switch (phase) {
-    case PHASE_PARKED:
-        return "parked";
-    case PHASE_QUEUED:
-        return "queued";
-    case PHASE_RUNNING:
-    case PHASE_WOKEN:
-        return "running";
-    case PHASE_EXITED:
-        return "exited";
-    }
-    BUG("phase %d", (int)phase);
 }
 
 /* Pids are text: they use all 64 bits, more than most readers of JSON keep in a number. */
@@ -192,8 +225,11 @@ static void put_pid(struct json *json, const char *key, struct pid pid)
     json_text(json, key, digits, number_format(pid.raw, digits));
 }
 
-static void put_process(struct json *json, const struct process_info *info)
+static void put_process(struct json *json, const struct processes *processes, size_t line)
 {
+    const struct process_info *info = &processes->lines[line];
+    size_t size = 0;
+
     json_open(json, NULL, '{');
     put_pid(json, "pid", info->pid);
     if (!pid_is_none(info->parent)) {
@@ -201,52 +237,89 @@ static void put_process(struct json *json, const struct process_info *info)
     }
     json_string(json, "kind", info->kind);
     json_string(json, "component", info->label);
-    json_string(json, "state", phase_name(info->phase));
+    json_open(json, "names", '[');
+    for (size_t i = 0;; i++) {
+        const char *name = processes_name(processes, line, i, &size);
+        if (name == NULL) {
+            break;
+        }
+        json_text(json, NULL, name, size);
+    }
+    json_close(json, ']');
+    json_string(json, "note", info->note);
+    json_string(json, "state", process_phase_name(info->phase));
     json_number(json, "age_ms", info->age_ns / MILLISECOND_NS);
     json_number(json, "cpu_us", info->cpu_ns / MICROSECOND_NS);
     json_number(json, "turns", info->turns);
     json_number(json, "preemptions", info->preemptions);
     json_number(json, "mailbox", info->mailbox_messages);
+    json_number(json, "mailbox_bytes", info->mailbox_bytes);
+    json_number(json, "memory_bytes", processes->memory_bytes[line]);
+    json_number(json, "links", info->links);
+    json_number(json, "monitors", info->monitors);
+    json_number(json, "watchers", info->watchers);
     json_close(json, '}');
 }
 
-static void put_table(struct bytes *ret, const struct process_info *list, size_t count,
-                      bool *failed)
+/* Names with commas, then what the process says of itself. */
+static bool put_words(struct bytes *ret, const struct processes *processes, size_t line)
 {
-    *failed = !bytes_printf(ret, "%20s %20s %-10s %-24s %-8s %10s %12s %10s %8s\n", "PID", "PARENT",
-                            "KIND", "COMPONENT", "STATE", "AGE ms", "CPU us", "TURNS", "MAILBOX");
-    for (size_t i = 0; i < count && !*failed; i++) {
-        const struct process_info *info = &list[i];
-        *failed = !bytes_printf(ret, "%20llu %20llu %-10s %-24s %-8s %10llu %12llu %10llu %8u\n",
-                                (unsigned long long)info->pid.raw,
-                                (unsigned long long)info->parent.raw, info->kind, info->label,
-                                phase_name(info->phase),
-                                (unsigned long long)(info->age_ns / MILLISECOND_NS),
-                                (unsigned long long)(info->cpu_ns / MICROSECOND_NS),
-                                (unsigned long long)info->turns, info->mailbox_messages);
+    const char *note = processes->lines[line].note;
+    size_t size = 0;
+
+    for (size_t i = 0;; i++) {
+        const char *name = processes_name(processes, line, i, &size);
+        if (name == NULL) {
+            return *note == '\0' ||
+                   (bytes_printf(ret, " (") && processes_show(ret, note, strlen(note)) &&
+                    bytes_printf(ret, ")"));
+        }
+        if (!bytes_printf(ret, "%s", i == 0 ? " " : ",") || !processes_show(ret, name, size)) {
+            return false;
+        }
     }
+}
+
+static bool put_table(struct bytes *ret, const struct processes *processes)
+{
+    if (!bytes_printf(ret, "%20s %20s %-10s %-20s %-8s %10s %12s %10s %8s %10s %6s %7s %7s %s\n",
+                      "PID", "PARENT", "KIND", "COMPONENT", "STATE", "AGE ms", "CPU us", "TURNS",
+                      "MAILBOX", "MEMORY KiB", "LINKS", "WATCHES", "WATCHED", "NAMES")) {
+        return false;
+    }
+    for (size_t i = 0; i < processes->count; i++) {
+        const struct process_info *info = &processes->lines[i];
+        if (!bytes_printf(
+                ret, "%20llu %20llu %-10s %-20s %-8s %10llu %12llu %10llu %8u %10llu %6u %7u %7u",
+                (unsigned long long)info->pid.raw, (unsigned long long)info->parent.raw, info->kind,
+                info->label, process_phase_name(info->phase),
+                (unsigned long long)(info->age_ns / MILLISECOND_NS),
+                (unsigned long long)(info->cpu_ns / MICROSECOND_NS),
+                (unsigned long long)info->turns, info->mailbox_messages,
+                (unsigned long long)(processes->memory_bytes[i] / KIB), info->links, info->monitors,
+                info->watchers) ||
+            !put_words(ret, processes, i) || !bytes_append(ret, "\n", 1)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool report_processes(const struct report_source *source, enum report_form form, struct bytes *ret)
 {
-    enum { SPARE = 256 }; /* spawned between counting and copying */
-    size_t max = (size_t)node_counts(source->node->node).processes + SPARE;
-    max = max < REPORT_PROCESSES_MAX ? max : REPORT_PROCESSES_MAX;
-    struct process_info *list = calloc(max, sizeof *list);
-    if (list == NULL) {
+    AUTO(processes_finip) struct processes processes = {0};
+    struct json json = {.to = ret};
+
+    if (!processes_read(&processes, source->node->node)) {
         return false;
     }
-    size_t count = node_list(source->node->node, list, max);
-    struct json json = {.to = ret};
     if (form == REPORT_TEXT) {
-        put_table(ret, list, count, &json.failed);
-    } else {
-        json_open(&json, NULL, '[');
-        for (size_t i = 0; i < count; i++) {
-            put_process(&json, &list[i]);
-        }
-        json_close(&json, ']');
+        return put_table(ret, &processes);
     }
-    free(list);
+    json_open(&json, NULL, '[');
+    for (size_t i = 0; i < processes.count; i++) {
+        put_process(&json, &processes, i);
+    }
+    json_close(&json, ']');
     return json_done(&json);
 }

@@ -17,13 +17,11 @@ struct report_source {
 
 enum report_form { REPORT_JSON, REPORT_TEXT };
 
-enum { REPORT_PROCESSES_MAX = 1000000 };
-
 /** Counts against limits; as text a line each. Reads /proc: takes milliseconds on a large node.
  *  False: out of memory. */
 bool report_stats(const struct report_source *source, enum report_form form, struct bytes *ret)
     MUST_USE;
 
-/** Every process that is alive, at most REPORT_PROCESSES_MAX; as text a table. False: out of memory. */
+/** Every process that is alive, at most PROCESSES_MAX; as text a table. False: out of memory. */
 bool report_processes(const struct report_source *source, enum report_form form, struct bytes *ret)
     MUST_USE;

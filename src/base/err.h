@@ -21,6 +21,8 @@ enum err_code {
     ERR_LIMIT,     /**< A configured bound was reached: mailbox, memory, connections, a pool. */
     ERR_MEMORY,    /**< The operating system gave no memory. */
     ERR_OS,        /**< A system call failed; `os` holds its errno. */
+    /* The numbers above are the shim's too (ffi.rs). */
+    ERR_EXISTS, /**< Taken already: a name. */
 };
 
 enum { ERR_TEXT_BYTES = 1024 };

@@ -22,6 +22,7 @@ enum lock_rank {
     LOCK_NODE = 1, /**< node: list of processes. */
     LOCK_EXCHANGE, /**< serve: one request and its answer. */
     LOCK_STREAM,   /**< core: one byte stream. */
+    LOCK_REGISTRY, /**< core: one shard of names, tags and groups. */
     LOCK_PIDS,     /**< core: one shard of the table of pids. */
     LOCK_TIMERS,   /**< core: one worker's timers. */
     LOCK_QUEUE,    /**< core: one worker's run queue. */

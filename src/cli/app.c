@@ -1,8 +1,10 @@
 #include "cli/app.h"
 
 #include "base/log.h"
+#include "cli/grants.h"
+#include "cli/imports.h"
+#include "cli/services.h"
 #include "core/node.h"
-#include "guest/abi.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,7 @@ struct app {
     struct pool *pool;
     struct node *node;
     bool node_runs;
+    struct services *services;
     struct site *sites; /* one a [[serve]] */
     struct server *server;
     struct admin *admin;
@@ -100,42 +103,14 @@ struct server *app_server(struct app *app)
 
 /* ---- prepare ---- */
 
-static bool fill_grant(struct app *app, size_t index)
-{
-    const struct manifest_component *from = &app->manifest->components[index];
-    const struct manifest_limits *limits = &from->limits;
-    struct engine_preopen *preopens = calloc(from->preopen_count + 1, sizeof *preopens);
-    if (preopens == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < from->preopen_count; i++) {
-        preopens[i] = (struct engine_preopen){.host_path = from->preopens[i].host_path,
-                                              .guest_path = from->preopens[i].guest_path,
-                                              .read_only = from->preopens[i].read_only};
-    }
-    app->preopens[index] = preopens;
-    app->grants[index] = (struct grant){
-        .name = from->capability.value,
-        .memory_max_bytes = limits->max_memory_mb.value << 20,
-        .cpu_max_ns = limits->max_cpu_ms.value * 1000000,
-        .mailbox = {.messages = (uint32_t)limits->mailbox_messages.value,
-                    .bytes = limits->mailbox_bytes.value},
-        .log_lines_per_s = (uint32_t)limits->log_lines_per_second.value,
-        .stdio = from->allow_stdio.value,
-        .environment = from->environment,
-        .preopens = preopens,
-        .preopen_count = from->preopen_count,
-    };
-    return true;
-}
-
 static bool open_components(struct app *app)
 {
     bool good = true;
     for (size_t i = 0; i < app->manifest->component_count; i++) {
         const struct manifest_component *from = &app->manifest->components[i];
         struct err err = {0};
-        if (!fill_grant(app, i)) {
+        app->preopens[i] = grant_fill(from, &app->grants[i]);
+        if (app->preopens[i] == NULL) {
             fputs("mote: out of memory\n", stderr);
             return false;
         }
@@ -155,17 +130,8 @@ static bool open_components(struct app *app)
 
 static bool gather_imports(struct app *app)
 {
-    size_t common_count = 0, http_count = 0;
-    const struct engine_import *common = abi_imports(&common_count);
-    const struct engine_import *http = handler_imports(&http_count);
-    app->import_count = common_count + http_count;
-    app->imports = calloc(app->import_count, sizeof *app->imports);
-    if (app->imports == NULL) {
-        return false;
-    }
-    memcpy(app->imports, common, common_count * sizeof *common);
-    memcpy(app->imports + common_count, http, http_count * sizeof *http);
-    return true;
+    app->imports = imports_gather(&app->import_count);
+    return app->imports != NULL;
 }
 
 static unsigned workers_of(const struct manifest *manifest)
@@ -209,6 +175,23 @@ static bool create_pool(struct app *app)
             (struct manifest_number){pool_plan(app->pool)->processes, MANIFEST_MACHINE};
     }
     return true;
+}
+
+/* What runs from the start must leave room for what comes. */
+static bool check_room(const struct app *app)
+{
+    const struct manifest_number *most = &app->manifest->node.max_processes;
+    size_t taken = services_processes(app->manifest);
+
+    if (taken == 0 || taken < most->value) {
+        return true;
+    }
+    fprintf(stderr,
+            "%s:%u: %zu services and supervisors run from the start, and max-processes is %llu: "
+            "ask for at least %zu\n",
+            app->manifest->path, most->line == MANIFEST_MACHINE ? 1 : most->line, taken,
+            (unsigned long long)most->value, taken + 1);
+    return false;
 }
 
 static bool prepare_components(struct app *app)
@@ -359,12 +342,13 @@ static void settle_limits(struct app *app)
 
 bool app_prepare(struct app *app)
 {
-    if (!open_components(app) || !gather_imports(app) || !create_pool(app) ||
+    if (!open_components(app) || !gather_imports(app) || !create_pool(app) || !check_room(app) ||
         !prepare_components(app)) {
         return false;
     }
     settle_limits(app);
-    bool good = true;
+    app->services = services_create(app->manifest, app->components);
+    bool good = app->services != NULL;
     for (size_t i = 0; i < app->manifest->serve_count; i++) {
         good = fill_site(app, &app->manifest->serves[i], &app->sites[i]) && good;
     }
@@ -428,7 +412,8 @@ bool app_listen(struct app *app, struct err *err)
         .on_tick = pool_tick,
         .tick_argument = app->pool};
     app->node = node_create(&options, err);
-    if (app->node == NULL || !create_server(app, err)) {
+    if (app->node == NULL || !services_connect(app->services, app->node, err) ||
+        !create_server(app, err)) {
         return false;
     }
     struct admin_options admin = {.node = app->node,
@@ -436,6 +421,9 @@ bool app_listen(struct app *app, struct err *err)
                                   .server = app->server,
                                   .components = app->components,
                                   .component_count = app->manifest->component_count,
+                                  .jobs = services_jobs(app->services),
+                                  .job_count = app->manifest->schedule_count,
+                                  .tally = services_tally(app->services),
                                   .node_name = app->manifest->node.name.value,
                                   .listen = app->manifest->admin.listen.value};
     app->admin = admin_create(&admin, err);
@@ -443,9 +431,11 @@ bool app_listen(struct app *app, struct err *err)
         return false;
     }
     app->node_runs = true;
-    if (!admin_start(app->admin, err) || !server_start(app->server, err)) {
+    if (!admin_start(app->admin, err) || !services_start(app->services, err) ||
+        !server_start(app->server, err)) {
         return false;
     }
+    services_schedule(app->services);
     const struct capacity_plan *plan = pool_plan(app->pool);
     log_printf(LOG_INFO, "node '%s': room for %u processes on %u workers (limited by %s)",
                app->manifest->node.name.value, plan->processes, options.workers, plan->limited_by);
@@ -453,10 +443,26 @@ bool app_listen(struct app *app, struct err *err)
     return true;
 }
 
+bool app_escalated(const struct app *app)
+{
+    return services_escalated(app->services);
+}
+
 bool app_drain(struct app *app)
 {
+    enum { SERVICES_MS_MIN = 1000 }; /* also when requests have taken all the time that there was */
+    struct env *env = env_system();
+    uint64_t drain_ms = app->manifest->node.drain_ms.value;
+    uint64_t began_ns = env->monotonic_ns(env);
+
     admin_set_ready(app->admin, false);
-    return server_drain(app->server, (uint32_t)app->manifest->node.drain_ms.value);
+    services_unschedule(app->services);
+    bool clean = server_drain(app->server, (uint32_t)drain_ms);
+    uint64_t spent_ms = (env->monotonic_ns(env) - began_ns) / 1000000;
+    uint64_t left_ms = drain_ms > spent_ms + SERVICES_MS_MIN ? drain_ms - spent_ms
+                                                             : SERVICES_MS_MIN;
+    /* Last: what was being answered may have needed them. */
+    return services_stop(app->services, left_ms) && clean;
 }
 
 /* ---- destroy ---- */
@@ -474,12 +480,14 @@ void app_destroy(struct app *app)
         return;
     }
     if (app->node_runs) {
+        (void)services_stop(app->services, 0);
         admin_stop(app->admin);
         node_drain(app->node);
         node_stop(app->node);
     }
     admin_destroy(app->admin);
     server_destroy(app->server);
+    services_destroy(app->services);
     node_destroy(app->node);
     for (size_t i = 0; app->manifest != NULL && i < app->manifest->component_count; i++) {
         if (app->components != NULL) {

@@ -32,10 +32,14 @@ const struct manifest *app_manifest(const struct app *app);
  *  standard error, one a line. False: there was one. */
 bool app_prepare(struct app *app) MUST_USE;
 
-/** Bind every listener and the admin socket, start the node, accept. False: `err` says why. */
+/** Bind every listener and the admin socket, start the node and its services, accept. False: `err` says why; also that
+ *  a service did not start. */
 bool app_listen(struct app *app, struct err *err) MUST_USE;
 
 struct server *app_server(struct app *app);
 
-/** Refuse what is new, finish what runs, cut what does not finish in time. True: nothing was cut. */
+/** Whether the services are down because their top supervisor gave up. */
+bool app_escalated(const struct app *app);
+
+/** Refuse what is new, finish what runs, stop the services, cut what does not finish in time. True: nothing was cut. */
 bool app_drain(struct app *app);

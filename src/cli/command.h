@@ -17,10 +17,12 @@ enum status {
 
 int command_build(int argc, char **argv);
 int command_check(int argc, char **argv);
+int command_kill(int argc, char **argv);
 int command_ps(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_serve(int argc, char **argv);
 int command_stats(int argc, char **argv);
+int command_top(int argc, char **argv);
 int command_version(int argc, char **argv);
 
 /** Print one line for a wrong call to standard error and return STATUS_USAGE. */

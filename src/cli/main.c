@@ -13,8 +13,10 @@ static const struct {
     {"serve", "serve the app of a mote.toml", command_serve},
     {"check", "check a mote.toml and its components; print every limit in force", command_check},
     {"build", "compile an app's C sources to WebAssembly", command_build},
-    {"run", "run one WASI command in this terminal", command_run},
+    {"run", "run one command or actor in this terminal", command_run},
     {"ps", "list the processes of a running node", command_ps},
+    {"top", "the busiest processes of a running node, again and again", command_top},
+    {"kill", "end one process of a running node", command_kill},
     {"stats", "live counts of a running node against their limits", command_stats},
     {"version", "print the version", command_version},
 };

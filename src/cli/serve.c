@@ -14,9 +14,10 @@ enum { LISTEN_MAX = 64 };
 static void print_help(void)
 {
     puts("usage: mote serve [-f mote.toml] [--listen ADDRESS]... [--cache FOLDER]\n\n"
-         "Serves the app that the manifest describes. Prints `listening on ...` for each listener\n"
-         "once it accepts connections. SIGTERM or SIGINT: finish what runs, then exit with 0; a\n"
-         "second one stops at once.\n\n"
+         "Serves the app that the manifest describes. Starts its services, then prints `listening\n"
+         "on ...` for each listener once it accepts connections; `running` where there is none.\n"
+         "SIGTERM or SIGINT: finish what runs, stop the services, exit with 0; a second one stops\n"
+         "at once.\n\n"
          "  -f, --file FILE     the manifest (default: mote.toml in this folder)\n"
          "  --listen ADDRESS    host:port, [ipv6]:port or unix:path in place of the manifest's\n"
          "                      first listener; again for the second, and so on; port 0: any free\n"
@@ -30,6 +31,7 @@ static void block_signals(sigset_t *ret)
     sigaddset(ret, SIGTERM);
     sigaddset(ret, SIGINT);
     sigaddset(ret, SIGHUP);
+    sigaddset(ret, SIGUSR1); /* the services are down, and the node is to follow: cli/services.h */
     pthread_sigmask(SIG_BLOCK, ret, NULL);
 }
 
@@ -41,7 +43,10 @@ static void wait_for_stop(const sigset_t *signals)
             log_printf(LOG_WARN, "SIGHUP: this version does not re-read its manifest");
         }
     }
-    log_printf(LOG_INFO, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    log_printf(LOG_INFO, "%s: draining",
+               number == SIGTERM  ? "SIGTERM"
+               : number == SIGINT ? "SIGINT"
+                                  : "without services");
     /* Whoever asks a second time does not want to wait. */
     sigset_t again;
     sigemptyset(&again);
@@ -60,7 +65,8 @@ static int serve(const struct app_options *options)
     if (app == NULL) {
         return STATUS_USAGE;
     }
-    if (app_manifest(app)->serve_count == 0) {
+    const struct manifest *manifest = app_manifest(app);
+    if (manifest->serve_count == 0 && manifest->top_count == 0 && manifest->schedule_count == 0) {
         fprintf(stderr,
                 "%s: nothing to serve: add a [[serve]] with `listen = \"127.0.0.1:8080\"`\n",
                 options->path);
@@ -74,14 +80,18 @@ static int serve(const struct app_options *options)
         fprintf(stderr, "mote serve: %s\n", err.text);
         return STATUS_FAILED;
     }
-    for (size_t i = 0; i < app_manifest(app)->serve_count; i++) {
+    for (size_t i = 0; i < manifest->serve_count; i++) {
         printf("listening on %s\n", server_address(app_server(app), i));
+    }
+    if (manifest->serve_count == 0) {
+        puts("running");
     }
     fflush(stdout);
     wait_for_stop(&signals);
+    bool escalated = app_escalated(app) && manifest->node.on_escalation.value == MANIFEST_STOP;
     bool clean = app_drain(app);
     log_printf(LOG_INFO, clean ? "drained" : "drained; what did not finish in time was cut");
-    return STATUS_OK;
+    return escalated ? STATUS_FAILED : STATUS_OK;
 }
 
 int command_serve(int argc, char **argv)

@@ -1,58 +1,27 @@
 #include "core/mailbox.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 static const uint64_t ONE_MESSAGE = (uint64_t)1 << MAILBOX_BYTES_BITS;
 static const uint64_t MESSAGES_MAX = ((uint64_t)1 << MAILBOX_MESSAGES_BITS) - 1;
-static const uint64_t BYTES_MAX = ((uint64_t)1 << MAILBOX_BYTES_BITS) - 1;
 
 /* What `inbox` points to once the owner has exited. */
 static struct entry closed;
-
-static void message_entry_destroy(struct entry *entry)
-{
-    message_destroy(CONTAINER_OF(entry, struct message, entry));
-}
-
-struct message *message_create(uint64_t sender, uint64_t label, const void *body, size_t size_bytes)
-{
-    if (size_bytes > BYTES_MAX) {
-        return NULL;
-    }
-    struct message *message = malloc(sizeof(*message) + size_bytes);
-    if (message == NULL) {
-        return NULL;
-    }
-    *message = (struct message){
-        .entry = {.kind = ENTRY_MESSAGE, .destroy = message_entry_destroy},
-        .sender = sender,
-        .label = label,
-        .size_bytes = size_bytes,
-    };
-    if (size_bytes > 0) {
-        memcpy(message->body, body, size_bytes);
-    }
-    return message;
-}
-
-void message_destroy(struct message *message)
-{
-    free(message);
-}
 
 void mailbox_init(struct mailbox *mailbox, struct mailbox_limits limits)
 {
     if (limits.messages == 0 || limits.messages > MESSAGES_MAX) {
         limits.messages = (uint32_t)MESSAGES_MAX;
     }
-    if (limits.bytes == 0 || limits.bytes > BYTES_MAX) {
-        limits.bytes = BYTES_MAX;
+    if (limits.bytes == 0 || limits.bytes > MAILBOX_BYTES_MAX) {
+        limits.bytes = MAILBOX_BYTES_MAX;
     }
     atomic_init(&mailbox->inbox, NULL);
     atomic_init(&mailbox->load, 0);
     mailbox->limits = limits;
     mailbox->ready_first = mailbox->ready_last = NULL;
+    mailbox->passed = mailbox->marked = NULL;
+    mailbox->filter.kinds = mailbox->filter.labels = 0;
+    mailbox->filter.reference = 0;
+    mailbox->marked_reference = 0;
 }
 
 static uint64_t load_of(struct entry *entry)
@@ -69,8 +38,8 @@ static bool mailbox_reserve(struct mailbox *mailbox, uint64_t more)
     uint64_t load = atomic_load_explicit(&mailbox->load, memory_order_relaxed);
     do {
         if (load >> MAILBOX_BYTES_BITS >= mailbox->limits.messages ||
-            (more & BYTES_MAX) > mailbox->limits.bytes ||
-            (load & BYTES_MAX) > mailbox->limits.bytes - (more & BYTES_MAX)) {
+            (more & MAILBOX_BYTES_MAX) > mailbox->limits.bytes ||
+            (load & MAILBOX_BYTES_MAX) > mailbox->limits.bytes - (more & MAILBOX_BYTES_MAX)) {
             return false;
         }
     } while (!atomic_compare_exchange_weak_explicit(&mailbox->load, &load, load + more,
@@ -100,10 +69,9 @@ enum push_result mailbox_push(struct mailbox *mailbox, struct entry *entry)
     return PUSH_ACCEPTED;
 }
 
-/* Put a chain that begins with its newest entry behind the private list, oldest first. */
-static void mailbox_collect(struct mailbox *mailbox, struct entry *newest)
+/* Oldest first. */
+static struct entry *chain_reverse(struct entry *newest)
 {
-    struct entry *last = newest;
     struct entry *first = NULL;
     while (newest != NULL) {
         struct entry *older = newest->next;
@@ -111,69 +79,175 @@ static void mailbox_collect(struct mailbox *mailbox, struct entry *newest)
         first = newest;
         newest = older;
     }
-    if (first == NULL) {
-        return;
-    }
-    if (mailbox->ready_last == NULL) {
-        mailbox->ready_first = first;
-    } else {
-        mailbox->ready_last->next = first;
-    }
-    mailbox->ready_last = last;
+    return first;
 }
 
-static struct entry *mailbox_take_ready(struct mailbox *mailbox)
+bool mailbox_has_arrivals(const struct mailbox *mailbox)
 {
-    struct entry *entry = mailbox->ready_first;
-    if (entry == NULL) {
+    struct entry *newest = atomic_load_explicit(&mailbox->inbox, memory_order_relaxed);
+    return newest != NULL && newest != &closed;
+}
+
+struct entry *mailbox_collect(struct mailbox *mailbox)
+{
+    if (!mailbox_has_arrivals(mailbox)) {
         return NULL;
     }
-    mailbox->ready_first = entry->next;
-    if (entry->next == NULL) {
-        mailbox->ready_last = NULL;
+    return chain_reverse(atomic_exchange_explicit(&mailbox->inbox, NULL, memory_order_acquire));
+}
+
+void mailbox_append(struct mailbox *mailbox, struct message *message)
+{
+    struct entry *entry = &message->entry;
+    INVARIANT(entry->kind != ENTRY_SIGNAL);
+    entry->next = NULL;
+    if (mailbox->ready_last == NULL) {
+        mailbox->ready_first = entry;
+    } else {
+        mailbox->ready_last->next = entry;
+    }
+    mailbox->ready_last = entry;
+}
+
+static struct message *message_of(struct entry *entry)
+{
+    return CONTAINER_OF(entry, struct message, entry);
+}
+
+static bool filter_takes_label(const struct mailbox_filter *filter, uint64_t label)
+{
+    for (uint32_t i = 0; i < filter->labels; i++) {
+        if (filter->label[i] == label) {
+            return true;
+        }
+    }
+    return filter->labels == 0;
+}
+
+static bool filter_matches(const struct mailbox_filter *filter, const struct message *message)
+{
+    if (filter->kinds != 0 && (filter->kinds >> message->kind & 1) == 0) {
+        return false;
+    }
+    if (filter->reference != 0 &&
+        (message->kind == MESSAGE_CALL || message->reference != filter->reference)) {
+        return false;
+    }
+    bool labelled = message->kind == MESSAGE_SEND || message->kind == MESSAGE_CALL;
+    return !labelled || filter_takes_label(filter, message->label);
+}
+
+static bool filter_equal(const struct mailbox_filter *a, const struct mailbox_filter *b)
+{
+    if (a->kinds != b->kinds || a->reference != b->reference || a->labels != b->labels) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->labels; i++) {
+        if (a->label[i] != b->label[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Take out what comes after `before` (NULL: the first one). */
+static struct message *mailbox_take_after(struct mailbox *mailbox, struct entry *before)
+{
+    struct entry **link = before == NULL ? &mailbox->ready_first : &before->next;
+    struct entry *entry = *link;
+    *link = entry->next;
+    if (mailbox->ready_last == entry) {
+        mailbox->ready_last = before;
+    }
+    if (mailbox->passed == entry) {
+        mailbox->passed = before;
+    }
+    if (mailbox->marked == entry) {
+        mailbox->marked = before;
     }
     entry->next = NULL;
     uint64_t less = load_of(entry);
     if (less != 0) {
         atomic_fetch_sub_explicit(&mailbox->load, less, memory_order_relaxed);
     }
-    return entry;
+    return message_of(entry);
 }
 
-struct entry *mailbox_take(struct mailbox *mailbox)
+/* Behind which entry a search for `filter` may begin. */
+static struct entry *mailbox_seek(struct mailbox *mailbox, const struct mailbox_filter *filter)
+{
+    if (!filter_equal(&mailbox->filter, filter)) {
+        mailbox->filter = *filter;
+        bool marked = filter->reference != 0 && filter->reference == mailbox->marked_reference;
+        mailbox->passed = marked ? mailbox->marked : NULL;
+    }
+    return mailbox->passed;
+}
+
+struct message *mailbox_receive(struct mailbox *mailbox, const struct mailbox_filter *filter)
 {
     if (mailbox->ready_first == NULL) {
-        struct entry *newest = atomic_load_explicit(&mailbox->inbox, memory_order_relaxed);
-        if (newest == NULL || newest == &closed) {
-            return NULL;
-        }
-        mailbox_collect(mailbox,
-                        atomic_exchange_explicit(&mailbox->inbox, NULL, memory_order_acquire));
+        return NULL;
     }
-    return mailbox_take_ready(mailbox);
+    if (filter == NULL || (filter->kinds == 0 && filter->labels == 0 && filter->reference == 0)) {
+        /* The filter of the last receive stays: what it has passed over is none of this one's. */
+        return mailbox_take_after(mailbox, NULL);
+    }
+    INVARIANT(filter->labels <= FILTER_LABELS_MAX);
+    struct entry *before = mailbox_seek(mailbox, filter);
+    for (;;) {
+        struct entry *entry = before == NULL ? mailbox->ready_first : before->next;
+        if (entry == NULL || filter_matches(filter, message_of(entry))) {
+            mailbox->passed = before;
+            return entry == NULL ? NULL : mailbox_take_after(mailbox, before);
+        }
+        before = entry;
+    }
+}
+
+void mailbox_mark(struct mailbox *mailbox, uint64_t reference)
+{
+    INVARIANT(reference != 0);
+    mailbox->marked = mailbox->ready_last;
+    mailbox->marked_reference = reference;
+}
+
+unsigned mailbox_flush(struct mailbox *mailbox, const struct mailbox_filter *filter,
+                       uint64_t sender)
+{
+    unsigned count = 0;
+    struct entry *before = NULL;
+    for (;;) {
+        struct entry *entry = before == NULL ? mailbox->ready_first : before->next;
+        if (entry == NULL) {
+            return count;
+        }
+        struct message *message = message_of(entry);
+        if (filter_matches(filter, message) && (sender == 0 || message->sender == sender)) {
+            message_destroy(mailbox_take_after(mailbox, before));
+            count++;
+        } else {
+            before = entry;
+        }
+    }
 }
 
 bool mailbox_has_mail(const struct mailbox *mailbox)
 {
-    if (mailbox->ready_first != NULL) {
-        return true;
-    }
-    struct entry *newest = atomic_load_explicit(&mailbox->inbox, memory_order_relaxed);
-    return newest != NULL && newest != &closed;
+    return mailbox->ready_first != NULL || mailbox_has_arrivals(mailbox);
 }
 
-void mailbox_close(struct mailbox *mailbox)
+struct entry *mailbox_close(struct mailbox *mailbox)
 {
     struct entry *newest = atomic_exchange_explicit(&mailbox->inbox, &closed, memory_order_acquire);
+    while (mailbox->ready_first != NULL) {
+        message_destroy(mailbox_take_after(mailbox, NULL));
+    }
     if (newest == &closed) {
-        return;
+        return NULL;
     }
-    mailbox_collect(mailbox, newest);
-    for (;;) {
-        struct entry *entry = mailbox_take_ready(mailbox);
-        if (entry == NULL) {
-            return;
-        }
-        entry->destroy(entry);
+    for (struct entry *entry = newest; entry != NULL; entry = entry->next) {
+        atomic_fetch_sub_explicit(&mailbox->load, load_of(entry), memory_order_relaxed);
     }
+    return chain_reverse(newest);
 }

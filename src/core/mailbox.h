@@ -3,52 +3,51 @@
  * One process's queue of what is sent to it: any thread pushes, only the owner takes.
  *
  * The shared state is one word, `inbox`: NULL (open, nothing new), CLOSED (the owner has exited),
- * or the newest entry. The owner reverses what it finds into its private list, so order per sender
- * and order of arrival are kept. Waking the owner is the process's business (core/process.h): every
- * accepted push is followed by process_wake().
- * Entries are messages, which count against the limits, or signals, which are never refused: their
- * nodes belong to the link, monitor or timer they speak for.
+ * or the newest entry. The owner takes all of it, oldest first (mailbox_collect()), handles the signals among it in
+ * that order (core/signal.h), and puts messages, and the news that signals become, on its private list: so order of
+ * arrival, and with it order per sender, holds over all three. Waking the owner is the process's business
+ * (core/process.h): every accepted push is followed by process_wake().
+ *
+ * Selective receive: what a filter has passed over is not looked at again while the filter stays the same; a receive
+ * for the reply to a call begins where the queue ended when the call was made. (OTP's "receive optimisation",
+ * Efficiency Guide, "Processes".)
  */
 #pragma once
 
-#include "base/base.h"
-
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-
-enum entry_kind {
-    ENTRY_MESSAGE, /**< Counts against depth and bytes. */
-    ENTRY_SIGNAL,  /**< Never refused, never counted. */
-};
-
-/** Head of everything in a mailbox; embedded first in messages and signals. */
-struct entry {
-    struct entry *next;
-    enum entry_kind kind;
-    void (*destroy)(struct entry *entry); /**< Called for what the owner never took. */
-};
-
-struct message {
-    struct entry entry;
-    uint64_t sender; /**< Raw pid, 0: the platform. */
-    uint64_t label;  /**< What selective receive will look at. */
-    size_t size_bytes;
-    unsigned char body[];
-};
+#include "core/message.h"
 
 /** What one mailbox can count; larger limits, and none, mean these. */
 enum { MAILBOX_MESSAGES_BITS = 24, MAILBOX_BYTES_BITS = 40 };
+#define MAILBOX_BYTES_MAX (((uint64_t)1 << MAILBOX_BYTES_BITS) - 1)
+
+/** What happens to a message above a limit, as the receiver's grant says. */
+enum mailbox_policy {
+    MAILBOX_REFUSE,   /**< The sender is told. */
+    MAILBOX_DROP_NEW, /**< The sender is not told; the message is gone. */
+    MAILBOX_KILL,     /**< The receiver is killed: "mailbox full". */
+};
 
 struct mailbox_limits {
     uint32_t messages; /**< 0: no limit (of its own). */
     uint64_t bytes;    /**< Of message bodies; 0: no limit (of its own). */
+    enum mailbox_policy policy;
 };
 
 enum push_result {
     PUSH_ACCEPTED, /**< The entry belongs to the mailbox now. */
     PUSH_FULL,     /**< Refused at a limit; the entry still belongs to the caller. */
     PUSH_CLOSED,   /**< Refused, the owner has exited; the entry still belongs to the caller. */
+};
+
+enum { FILTER_LABELS_MAX = 8 };
+
+/** What a receive wants. Zeroed: everything. A message matches when its kind is wanted, and its reference, and, for
+ *  MESSAGE_SEND and MESSAGE_CALL, its label. A MESSAGE_CALL matches no reference: the one it has is its caller's. */
+struct mailbox_filter {
+    uint32_t kinds;     /**< Bits 1 << enum message_kind; 0: all. */
+    uint32_t labels;    /**< How many of `label`; 0: any. */
+    uint64_t reference; /**< 0: any. */
+    uint64_t label[FILTER_LABELS_MAX];
 };
 
 struct mailbox {
@@ -59,15 +58,11 @@ struct mailbox {
     struct mailbox_limits limits; /* constant after init */
     struct entry *ready_first;    /* owner only; oldest first */
     struct entry *ready_last;     /* owner only */
+    struct entry *passed; /* owner only: the last one that `filter` passed over; NULL: none */
+    struct mailbox_filter filter; /* owner only: of the last receive */
+    struct entry *marked;         /* owner only: the last one before the mark; NULL: none */
+    uint64_t marked_reference;    /* owner only: 0: no mark */
 };
-
-/** A message with a copy of `body`, owned by the caller. NULL: out of memory. */
-struct message *message_create(uint64_t sender, uint64_t label, const void *body, size_t size_bytes)
-    MUST_USE;
-
-/** Free a message that nobody accepted. NULL is allowed. */
-void message_destroy(struct message *message);
-DEFINE_AUTO_DESTROY(message)
 
 /** Start open and empty. */
 void mailbox_init(struct mailbox *mailbox, struct mailbox_limits limits);
@@ -75,14 +70,35 @@ void mailbox_init(struct mailbox *mailbox, struct mailbox_limits limits);
 /** Offer an entry. Any thread; never blocks, never allocates. */
 enum push_result mailbox_push(struct mailbox *mailbox, struct entry *entry) MUST_USE;
 
-/** Take the oldest entry, or NULL when there is none. Owner only. The caller owns the result. */
-struct entry *mailbox_take(struct mailbox *mailbox) MUST_USE;
+/** Whether something has arrived that was not collected. Owner only. */
+bool mailbox_has_arrivals(const struct mailbox *mailbox);
 
-/** Whether mailbox_take() would find something. Owner only. */
+/** Take what has arrived, in order of arrival, linked by `next`; NULL: nothing. The caller owns it: messages go to
+ *  mailbox_append(), signals to whoever handles them. Owner only; cheap when nothing has. */
+struct entry *mailbox_collect(struct mailbox *mailbox) MUST_USE;
+
+/** Put a message that was collected, or news, behind what is ready. Owner only. */
+void mailbox_append(struct mailbox *mailbox, struct message *message);
+
+/** Take the oldest that matches, of what was collected, or NULL when there is none. Owner only. The caller owns
+ *  the result. `filter` NULL: everything. */
+struct message *mailbox_receive(struct mailbox *mailbox, const struct mailbox_filter *filter)
+    MUST_USE;
+
+/** From here on a receive by `reference` begins behind what is ready now: nothing older can match. Owner only. */
+void mailbox_mark(struct mailbox *mailbox, uint64_t reference);
+
+/** Take out and destroy what is ready and matches, of that sender (0: any): after demonitor, unlink, cancel. Returns
+ *  how many. Owner only. */
+unsigned mailbox_flush(struct mailbox *mailbox, const struct mailbox_filter *filter,
+                       uint64_t sender);
+
+/** Whether something is ready, or has arrived. Owner only. */
 bool mailbox_has_mail(const struct mailbox *mailbox);
 
-/** Refuse everything from now on and destroy what is left. Owner only; again does nothing. */
-void mailbox_close(struct mailbox *mailbox);
+/** Refuse everything from now on, destroy what is ready, and return what had not been collected, in order of
+ *  arrival, for the caller to answer and destroy. Owner only; again returns NULL. */
+struct entry *mailbox_close(struct mailbox *mailbox) MUST_USE;
 
 /** Messages accepted and not yet taken. Any thread. */
 static inline uint32_t mailbox_messages(const struct mailbox *mailbox)

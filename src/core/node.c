@@ -42,6 +42,10 @@ struct node *node_create(const struct node_options *options, struct err *err)
     pid_table_init(&node->pids);
     pid_source_init(&node->pid_source, options->env);
 
+    node->registry = registry_create(err);
+    if (node->registry == NULL) {
+        return NULL;
+    }
     size_t loops_bytes = options->workers * sizeof(*node->loops);
     node->loops = aligned_alloc(_Alignof(struct loop), loops_bytes);
     if (node->loops == NULL) {
@@ -68,6 +72,7 @@ void node_destroy(struct node *node)
     for (unsigned i = 0; i < node->loops_ready; i++) {
         loop_fini(&node->loops[i]);
     }
+    registry_destroy(node->registry);
     pid_table_fini(&node->pids);
     free(node->loops);
     free(node);
@@ -192,6 +197,11 @@ struct env *node_env(const struct node *node)
     return node->options.env;
 }
 
+struct registry *node_registry(const struct node *node)
+{
+    return node->registry;
+}
+
 uint64_t node_now_ns(struct node *node)
 {
     struct worker *here = worker_current();
@@ -285,7 +295,7 @@ static bool node_take_place(struct node *node, struct worker *here)
     return room_take(&node->room, 1) == 1;
 }
 
-static void node_give_place(struct node *node, struct worker *here)
+void node_vacate(struct node *node, struct worker *here)
 {
     if (here == NULL || node->room_batch == 0) {
         room_give(&node->room, 1);
@@ -320,12 +330,11 @@ bool node_admit(struct node *node, struct worker *here, struct err *err)
 void node_readmit(struct node *node, struct worker *here)
 {
     atomic_fetch_sub_explicit(started_by(node, here), 1, memory_order_seq_cst);
-    node_give_place(node, here);
+    node_vacate(node, here);
 }
 
-void node_retire(struct node *node, struct worker *here, enum exit_class exit_class)
+void node_retire(struct worker *here, enum exit_class exit_class)
 {
-    node_give_place(node, here);
     uint64_t exits = atomic_load_explicit(&here->exits[exit_class], memory_order_relaxed);
     atomic_store_explicit(&here->exits[exit_class], exits + 1, memory_order_release);
 }
@@ -377,12 +386,17 @@ static void list_one(struct process *process, void *argument)
         .turns = atomic_load_explicit(&process->turns, memory_order_relaxed),
         .preemptions = atomic_load_explicit(&process->preemptions, memory_order_relaxed),
         .mailbox_messages = mailbox_messages(&process->mailbox),
+        .mailbox_bytes = mailbox_bytes(&process->mailbox),
+        .links = atomic_load_explicit(&process->link_count, memory_order_relaxed),
+        .monitors = atomic_load_explicit(&process->monitor_count, memory_order_relaxed),
+        .watchers = atomic_load_explicit(&process->watcher_count, memory_order_relaxed),
     };
     if (listing->now_ns > process->started_ns) {
         info->age_ns = listing->now_ns - process->started_ns;
     }
     snprintf(info->kind, sizeof(info->kind), "%s", process->kind == NULL ? "" : process->kind);
     snprintf(info->label, sizeof(info->label), "%s", process->label == NULL ? "" : process->label);
+    process_note(process, info->note);
 }
 
 size_t node_list(struct node *node, struct process_info *ret, size_t max)
@@ -391,5 +405,33 @@ size_t node_list(struct node *node, struct process_info *ret, size_t max)
     for (unsigned shard = 0; shard < PID_SHARDS && listing.count < max; shard++) {
         pid_table_visit(&node->pids, shard, list_one, &listing);
     }
+    return listing.count;
+}
+
+struct pid_listing {
+    const char *namespace;
+    struct pid *ret;
+    size_t count, max;
+};
+
+static void list_pid(struct process *process, void *argument)
+{
+    struct pid_listing *listing = argument;
+    if (strcmp(process->namespace, listing->namespace) != 0) {
+        return;
+    }
+    if (listing->count < listing->max) {
+        listing->ret[listing->count] = process->pid;
+    }
+    listing->count++;
+}
+
+_Static_assert((int)NODE_PARTS == (int)PID_SHARDS, "a part is a shard");
+
+size_t node_pids(struct node *node, unsigned part, const char *namespace, struct pid *ret,
+                 size_t max)
+{
+    struct pid_listing listing = {.namespace = namespace, .ret = ret, .max = max};
+    pid_table_visit(&node->pids, part, list_pid, &listing);
     return listing.count;
 }

@@ -34,10 +34,13 @@ struct node_counts {
 /** One line of `ps`: a copy. */
 struct process_info {
     struct pid pid, parent;
-    char kind[16], label[64];
+    char kind[16], label[64], note[PROCESS_NOTE_BYTES];
     enum process_phase phase;
     uint64_t cpu_ns, turns, preemptions, age_ns;
     uint32_t mailbox_messages;
+    uint64_t mailbox_bytes;
+    uint32_t links, monitors,
+        watchers; /**< Monitors: its own, and open calls; watchers: monitors on it. */
 };
 
 /** A node without threads yet. NULL: ERR_OS, ERR_MEMORY, ERR_INPUT (no or too many workers). */
@@ -60,6 +63,9 @@ unsigned node_workers(const struct node *node);
 struct loop *node_loop(struct node *node, unsigned index);
 struct env *node_env(const struct node *node);
 
+/** Who can be found under what name. Any thread. */
+struct registry *node_registry(const struct node *node);
+
 /** Monotonic time: on a worker's thread the one of its current round if that is fresh enough
  *  (1 ms), otherwise read from the clock. */
 uint64_t node_now_ns(struct node *node);
@@ -68,6 +74,12 @@ uint64_t node_now_ns(struct node *node);
 struct process *node_find(struct node *node, struct pid pid) MUST_USE;
 
 struct node_counts node_counts(struct node *node);
+
+/** Copy up to `max` pids of a namespace that are in one of NODE_PARTS parts of the table, for who works in
+ *  slices. Returns how many there are in that part. */
+enum { NODE_PARTS = 64 };
+size_t node_pids(struct node *node, unsigned part, const char *namespace, struct pid *ret,
+                 size_t max);
 
 /** Copy up to `max` lines of what is alive to `ret`, returns how many. Slices its work: other
  *  threads never wait longer than one shard's copy. */

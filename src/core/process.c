@@ -2,10 +2,9 @@
 
 #include "core/node.h"
 #include "core/schedule.h"
+#include "core/signal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* In `stop` while somebody writes kill_reason: nobody else's any more, but not yet raised. */
 enum { STOP_CLAIMED = 0x100 };
@@ -18,35 +17,7 @@ enum { PHASE_STOPPING = PHASE_EXITED + 1 };
 
 enum { NS_PER_MS = 1000000 };
 
-void exit_fini(struct exit *exit)
-{
-    free(TAKE(exit->backtrace));
-}
-
-const char *exit_class_name(enum exit_class exit_class)
-{
-    switch (exit_class) {
-    case EXIT_NORMAL:
-        return "normal";
-    case EXIT_SHUTDOWN:
-        return "shutdown";
-    case EXIT_EXITED:
-        return "exited";
-    case EXIT_CRASHED:
-        return "crashed";
-    case EXIT_CRASHED_MEMORY:
-        return "crashed: memory";
-    case EXIT_CRASHED_CPU:
-        return "crashed: cpu";
-    case EXIT_CRASHED_TIMEOUT:
-        return "crashed: timeout";
-    case EXIT_KILLED:
-        return "killed";
-    }
-    BUG("exit class %d", (int)exit_class);
-}
-
-static enum process_stop stop_of(const struct process *process)
+enum process_stop process_stop_of(const struct process *process)
 {
     /* Acquire: pairs with the release in process_raise(), for kill_reason. */
     unsigned stop = atomic_load_explicit(&process->stop, memory_order_acquire);
@@ -65,6 +36,17 @@ static bool process_raise(struct process *process, enum process_stop stop, const
              reason == NULL ? "" : reason);
     atomic_store_explicit(&process->stop, (unsigned)stop, memory_order_release);
     return true;
+}
+
+void process_stop_because(struct process *process, enum process_stop stop, struct reason *reason)
+{
+    if (process->stop_reason != NULL) {
+        return; /* One such was raised before. */
+    }
+    process->stop_reason = reason_retain(reason);
+    if (!process_raise(process, stop, NULL)) {
+        reason_release(TAKE(process->stop_reason));
+    }
 }
 
 static void stop_describe(const struct process *process, enum process_stop stop, struct exit *exit)
@@ -86,9 +68,21 @@ static void stop_describe(const struct process *process, enum process_stop stop,
         snprintf(exit->reason, sizeof(exit->reason), "CPU budget of %llu ms",
                  (unsigned long long)(process->cpu_budget_ns / NS_PER_MS));
         return;
+    case STOP_EXIT:
+        /* Only its own exit(self, normal) ends a process so: that is no killing. */
+        exit->exit_class = reason_is(process->stop_reason, REASON_NORMAL) ? EXIT_NORMAL
+                                                                          : EXIT_KILLED;
+        snprintf(exit->reason, sizeof(exit->reason), "%s", process->stop_reason->text);
+        return;
+    case STOP_SHUTDOWN:
+        exit->exit_class = EXIT_SHUTDOWN;
+        snprintf(exit->reason, sizeof(exit->reason), "%s", process->stop_reason->text);
+        return;
     }
     BUG("stop %d", (int)stop);
 }
+
+static const struct process_quotas no_quotas;
 
 static void process_arrive(struct task *task);
 static void process_arrive_stop(struct task *task);
@@ -106,11 +100,27 @@ void process_init(struct process *process, const struct body *body, struct node 
         .label = options->label,
         .deadline_ns = options->deadline_ns,
         .cpu_budget_ns = options->cpu_budget_ns,
+        .quotas = options->quotas == NULL ? &no_quotas : options->quotas,
+        .namespace = options->namespace == NULL ? "main" : options->namespace,
+        .traps_exits = options->traps_exits,
+        .takes_stop = options->takes_stop,
+        .accepts_links = options->accepts_links,
     };
     list_init(&process->queue_link);
+    list_init(&process->watchers);
+    list_init(&process->registrations);
     atomic_init(&process->phase, PHASE_QUEUED);
     atomic_init(&process->references, 1);
     mailbox_init(&process->mailbox, options->mailbox);
+}
+
+void process_identify(struct process *process)
+{
+    if (pid_is_none(process->pid)) {
+        struct worker *here = worker_current();
+        bool ours = here != NULL && here->node == process->node;
+        process->pid = node_next_pid(process->node, ours ? here : NULL);
+    }
 }
 
 bool process_start(struct process *process, struct worker *worker, struct err *err)
@@ -126,7 +136,7 @@ bool process_start(struct process *process, struct worker *worker, struct err *e
     if (worker == NULL) {
         worker = node_least_loaded(node);
     }
-    process->pid = node_next_pid(node, here);
+    process_identify(process);
     process->started_ns = node_now_ns(node);
     process->deadline_due_ns = process->deadline_ns == 0
                                    ? 0
@@ -227,15 +237,6 @@ bool process_kill(struct node *node, struct pid pid, const char *reason)
     return true;
 }
 
-enum push_result process_push(struct process *process, struct entry *entry)
-{
-    enum push_result result = mailbox_push(&process->mailbox, entry);
-    if (result == PUSH_ACCEPTED) {
-        process_wake(process);
-    }
-    return result;
-}
-
 /* A turn is charged by the wall clock until its first look, which is where most turns end, but no more
  * than a few ticks: a longer gap is the kernel's, which ran something else. From that look on the
  * thread's own clock counts. */
@@ -270,7 +271,10 @@ static void process_meter_reset(struct process *process, uint64_t now)
 
 enum process_tick process_tick(struct process *process)
 {
-    if (stop_of(process) != STOP_NONE) {
+    if (mailbox_has_arrivals(&process->mailbox)) {
+        signal_handle_all(process);
+    }
+    if (process_stop_of(process) != STOP_NONE) {
         return TICK_STOP;
     }
     struct node *node = process->node;
@@ -328,28 +332,11 @@ void process_cancel_wake(struct process *process)
     timer_cancel(&process->sleep);
 }
 
-/* The exit of a process, in the order that process.h and the specification give. */
-static void process_finish(struct process *process, struct worker *worker, struct exit *exit)
-{
-    atomic_store_explicit(&process->phase, PHASE_EXITED, memory_order_release);
-    process->body->reclaim(process);
-    mailbox_close(&process->mailbox);
-    timer_cancel(&process->deadline);
-    timer_cancel(&process->sleep);
-    pid_table_remove(&process->node->pids, process);
-    node_retire(process->node, worker, exit->exit_class);
-    if (process->body->exited != NULL) {
-        process->body->exited(process, exit);
-    }
-    exit_fini(exit);
-    process_release(process);
-}
-
-/* The same for one that was stopped and gets no further turn. */
+/* The exit of one that was stopped and gets no further turn. */
 static void process_finish_stopped(struct process *process, struct worker *worker)
 {
     struct exit exit = {.status = 0};
-    stop_describe(process, stop_of(process), &exit);
+    stop_describe(process, process_stop_of(process), &exit);
     process_finish(process, worker, &exit);
 }
 
@@ -368,7 +355,7 @@ static bool process_begin(struct process *process)
  * before it was QUEUED: nobody would take it out of the queue for that one. */
 static void process_to_queue(struct process *process, struct worker *worker, enum queue_kind kind)
 {
-    if (stop_of(process) != STOP_NONE && process_begin(process)) {
+    if (process_stop_of(process) != STOP_NONE && process_begin(process)) {
         process_finish_stopped(process, worker);
     } else {
         worker_enqueue(worker, process, kind);
@@ -414,7 +401,7 @@ static void count(atomic_uint_least64_t *counter, uint64_t more)
 
 static void process_ended(struct process *process, struct worker *worker, struct exit *exit)
 {
-    enum process_stop stop = stop_of(process);
+    enum process_stop stop = process_stop_of(process);
     if (stop != STOP_NONE && exit->exit_class == EXIT_KILLED) {
         stop_describe(process, stop, exit);
     }
@@ -458,7 +445,10 @@ void process_run(struct process *process, struct worker *worker)
     if (process->deadline_due_ns != 0 && began >= process->deadline_due_ns) {
         process_raise(process, STOP_DEADLINE, NULL);
     }
-    if (stop_of(process) != STOP_NONE) {
+    if (mailbox_has_arrivals(&process->mailbox)) {
+        signal_handle_all(process);
+    }
+    if (process_stop_of(process) != STOP_NONE) {
         process_finish_stopped(process, worker);
         return;
     }
@@ -484,7 +474,7 @@ void process_run(struct process *process, struct worker *worker)
         process_ended(process, worker, &exit);
         return;
     }
-    if (stop_of(process) != STOP_NONE) {
+    if (process_stop_of(process) != STOP_NONE) {
         process_finish_stopped(process, worker);
         return;
     }

@@ -15,42 +15,17 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "base/map.h"
+#include "core/exit.h"
 #include "core/mailbox.h"
 #include "core/pid.h"
+#include "core/registry.h"
 #include "core/task.h"
 #include "core/timer.h"
 
 struct node;
 struct process;
 struct worker;
-
-/** SPEC section "How a process ends": what the platform and the log say. */
-enum exit_class {
-    EXIT_NORMAL,
-    EXIT_SHUTDOWN,
-    EXIT_EXITED,
-    EXIT_CRASHED,
-    EXIT_CRASHED_MEMORY,
-    EXIT_CRASHED_CPU,
-    EXIT_CRASHED_TIMEOUT,
-    EXIT_KILLED,
-};
-
-enum { EXIT_REASON_BYTES = 256 };
-
-/** How and why. Filled by the body or by the platform. */
-struct exit {
-    enum exit_class exit_class;
-    int status;                     /**< Exit status of a command; otherwise 0. */
-    char reason[EXIT_REASON_BYTES]; /**< One line: "unreachable", "asked 70 MiB of 64 MiB". */
-    char *backtrace;                /**< Owned text with one frame a line, or NULL. */
-};
-
-/** Forget the backtrace; a zeroed exit is fine. */
-void exit_fini(struct exit *exit);
-
-/** "normal", "crashed: memory" ... Constant text. */
-const char *exit_class_name(enum exit_class exit_class);
 
 enum turn {
     TURN_PARKED,  /**< Waits; somebody will call process_wake(). */
@@ -60,13 +35,17 @@ enum turn {
 
 /** What a kind of process can do. Constant. */
 struct body {
-    /** Run until it waits, is preempted or ends. Worker thread; never blocks. */
+    /** Run until it waits, is preempted or ends. Worker thread; never blocks. May be called without a cause: signals,
+     *  which no body sees, wake a process too. */
     enum turn (*turn)(struct process *process, struct exit *ret_exit);
     /** Give up everything that it holds (instance, fiber, streams). Called exactly once, after the
      *  last turn or instead of it, on the worker's thread, before anybody is told of the exit. */
     void (*reclaim)(struct process *process);
     /** Tell the outside how it ended: after reclaim, when names and pid are gone. May be NULL. */
     void (*exited)(struct process *process, const struct exit *exit);
+    /** Whether it may know of `target`, which exists: else links, monitors and calls of it find nobody there.
+     *  NULL: it knows of everybody. Any thread. */
+    bool (*reaches)(const struct process *process, const struct process *target);
     /** Free the memory. Any thread, when the last reference is dropped. */
     void (*destroy)(struct process *process);
 };
@@ -91,6 +70,15 @@ enum process_stop {
     STOP_KILL,     /**< killed: the reason given */
     STOP_DEADLINE, /**< crashed: timeout; "deadline of N ms" */
     STOP_CPU,      /**< crashed: cpu; "CPU budget of N ms" */
+    STOP_EXIT, /**< killed: an exit signal that it does not trap; the original reason (owner only) */
+    STOP_SHUTDOWN, /**< shutdown: asked to stop, and takes no such news (owner only) */
+};
+
+/** How much of each a process may have; 0: none allowed. */
+struct process_quotas {
+    uint32_t ties_max;                       /**< Links, monitors and open calls that it made. */
+    uint32_t timers_max;                     /**< Alarms. */
+    uint32_t registered_max[REGISTRY_KINDS]; /**< Names, tags, groups. */
 };
 
 struct process_options {
@@ -100,7 +88,16 @@ struct process_options {
     struct mailbox_limits mailbox;
     uint64_t cpu_budget_ns; /**< Of a unit of work; 0: no limit. */
     uint64_t deadline_ns;   /**< Relative to the start; 0: none. */
+    const struct process_quotas
+        *quotas;           /**< Borrowed, must outlive the process; NULL: nothing allowed. */
+    const char *namespace; /**< Borrowed, must outlive the process; NULL: "main". */
+    bool traps_exits;      /**< From the start on; see process_trap_exits(). */
+    bool takes_stop;       /**< Hears MESSAGE_STOP instead of ending at once. */
+    bool accepts_links;    /**< Anybody in reach may link, exit or kill it. */
 };
+
+/** Of process_set_note(), with the terminating zero. */
+enum { PROCESS_NOTE_BYTES = 64 };
 
 struct process {
     struct task task;         /* a worker's inbox: on its way to the run queue */
@@ -135,11 +132,35 @@ struct process {
     atomic_uint_least64_t preemptions; /* owner writes, any thread reads */
     atomic_uint_least64_t queued_ns;   /* any thread: when it was queued, for stealing */
     char kill_reason[64];              /* written by whoever raised STOP_KILL, before the release */
+
+    /* What it is to others. Owner only, but where it says otherwise. */
+    struct map links;          /* struct link by the peer's pid */
+    struct map awaited;        /* monitors, calls and alarms of its own, by reference: struct tie */
+    struct list watchers;      /* monitors of others on it */
+    struct list registrations; /* guarded by the registry */
+    uint32_t ties, timers;     /* against the quotas: what it made itself */
+    uint32_t registered[REGISTRY_KINDS];
+    uint64_t next_reference;
+    atomic_uint link_count, monitor_count, watcher_count; /* owner writes, any thread reads */
+    struct reason *
+        stop_reason; /* of STOP_EXIT and STOP_SHUTDOWN, and what others are told at the exit; held */
+    enum exit_class exit_class;          /* at the exit */
+    bool retired;                        /* at the exit: the node counts it no more */
+    const struct process_quotas *quotas; /* constant */
+    const char *namespace;               /* constant */
+    bool traps_exits;
+    bool takes_stop;
+    bool accepts_links;  /* constant */
+    atomic_bool started; /* any thread reads: see supervisor_child_started() */
+    atomic_uint_least64_t note[PROCESS_NOTE_BYTES / 8]; /* owner writes, any thread reads */
 };
 
 /** Prepare the embedded process; one reference, held by the caller, passes to process_start(). */
 void process_init(struct process *process, const struct body *body, struct node *node,
                   const struct process_options *options);
+
+/** Give it its pid ahead of its start, for whoever ties or registers it before. Creator; again does nothing. */
+void process_identify(struct process *process);
 
 /** Give it a pid, count it, make it runnable on `worker` (NULL: the least loaded one). Any thread;
  *  on the worker's own it is cheapest. Its deadline counts from here. On success the node owns the
@@ -147,6 +168,10 @@ void process_init(struct process *process, const struct body *body, struct node 
  *  @return false, nothing started and nothing freed: ERR_LIMIT (max-processes), ERR_DENIED (the
  *          node is draining), ERR_MEMORY. */
 bool process_start(struct process *process, struct worker *worker, struct err *err) MUST_USE;
+
+/** Let go of one that did not start, instead of process_release(): forgets what it was given before its start, mail,
+ *  ties, names, and its pid. The other halves of its ties are for link_remove() and monitor_remove(), before. */
+void process_discard(struct process *process);
 
 void process_retain(struct process *process);
 void process_release(struct process *process);
@@ -167,8 +192,12 @@ void process_stop(struct process *process, enum process_stop stop, const char *r
 /** The same by pid. False: no such process (any more). Any thread. */
 bool process_kill(struct node *node, struct pid pid, const char *reason);
 
-/** Put a message into its mailbox and wake it. Any thread. On PUSH_FULL and PUSH_CLOSED the
- *  message stays with the caller. */
+/** The process of that pid, if `process` may know of it (body.reaches), with a reference for the caller; or NULL. Any
+ *  thread. */
+struct process *process_find(const struct process *process, struct pid pid) MUST_USE;
+
+/** Put something into its mailbox and wake it. Any thread. On PUSH_FULL and PUSH_CLOSED it stays with the caller;
+ *  on PUSH_FULL a process whose policy says so (MAILBOX_KILL) is killed: "mailbox full". */
 enum push_result process_push(struct process *process, struct entry *entry) MUST_USE;
 
 /** What a preempted guest asks at each tick. Owner, within a turn. */
@@ -189,3 +218,38 @@ void process_set_deadline(struct process *process, uint64_t after_ns);
  *  turn. Cancelled at exit. */
 void process_wake_at(struct process *process, uint64_t due_ns);
 void process_cancel_wake(struct process *process);
+
+/** Whether exit signals become MESSAGE_EXIT (but for `kill`), and stops MESSAGE_STOP. Owner. Returns what it was. */
+bool process_trap_exits(struct process *process, bool traps);
+
+/** Send an exit signal (OTP: erlang:exit/2): ends the target unless it traps exits; `kill` cannot be trapped; `normal` ends
+ *  nobody but the sender itself. Takes a reference of its own to `reason`. Any thread. False: no such process, or no memory for
+ *  the signal (then it is killed outright with the same reason when it would have ended). */
+bool process_exit_signal(struct node *node, struct pid from, struct pid target,
+                         struct reason *reason);
+
+/** Ask it to stop: MESSAGE_STOP with `reason`, or its end with class `shutdown` when it takes no such news. Any thread.
+ *  False: no such process. */
+bool process_ask_stop(struct node *node, struct pid from, struct pid target, struct reason *reason);
+
+/** Handle what has arrived, then mailbox_receive(): how every body reads its mail. NULL also when a stop was raised, which
+ *  takes effect when the turn ends or at its next tick. Owner, within a turn. */
+struct message *process_receive(struct process *process, const struct mailbox_filter *filter)
+    MUST_USE;
+
+/** A number that is unique among this process's references, and that others cannot guess; from 1 to
+ *  INT64_MAX, so that guests can tell it from an error. Owner, once it has a pid. */
+uint64_t process_next_reference(struct process *process);
+
+/** Send a message by pid: to a dead one it is gone, which is not an error. Any thread. Takes the message unless it is
+ *  refused: false, it is the caller's: the target's mailbox is at its limit and refuses (MAILBOX_REFUSE). */
+bool process_send(struct node *node, struct pid target, struct message *message) MUST_USE;
+
+/** The same for one that was found already (the caller has a reference). */
+bool process_send_to(struct process *process, struct message *message) MUST_USE;
+
+/** A line of its own for `ps`, of less than PROCESS_NOTE_BYTES without zero bytes. Owner. */
+void process_set_note(struct process *process, const char *text, size_t size_bytes);
+
+/** Copy it out, terminated. Any thread; while the owner writes, a mixture of old and new is possible. */
+void process_note(const struct process *process, char ret[PROCESS_NOTE_BYTES]);

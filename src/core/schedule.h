@@ -1,6 +1,6 @@
 /**
  * @file
- * What process.c, worker.c, node.c and ticker.c share and say to each other. For core/ alone.
+ * What the files of core/ that run processes share and say to each other. For core/ alone.
  */
 #pragma once
 
@@ -16,6 +16,7 @@ struct node {
     uint64_t room_max;           /* constant: max-processes, or as good as none */
     int64_t room_batch; /* constant: what a worker takes from `room` at once; 0: no sharing */
     struct pid_table pids;
+    struct registry *registry; /* constant */
     struct ticker ticker;
     _Alignas(64) struct pid_source pid_source;
     _Alignas(64) atomic_int_least64_t room; /* any thread: processes that may yet start */
@@ -40,6 +41,25 @@ uint64_t worker_oldest_ns(struct worker *worker);
  * thread. */
 void process_run(struct process *process, struct worker *worker);
 
+/** The stop that was raised. Any thread. */
+enum process_stop process_stop_of(const struct process *process);
+
+/** Raise STOP_EXIT or STOP_SHUTDOWN, whose reason is retained. Owner. */
+void process_stop_because(struct process *process, enum process_stop stop, struct reason *reason);
+
+/** The exit of a process. On the thread of its worker. */
+void process_finish(struct process *process, struct worker *worker, struct exit *exit);
+
+/** Whether it may make one more link, monitor or call. False: ERR_LIMIT. Owner. */
+bool process_may_tie(const struct process *process, struct err *err) MUST_USE;
+
+/** Whether anybody is to be told when it ends. Owner. */
+static inline bool process_has_ties(const struct process *process)
+{
+    return process->links.count > 0 || process->awaited.count > 0 ||
+           !list_is_empty(&process->watchers);
+}
+
 /** Count one more process. False: ERR_LIMIT, ERR_DENIED. `here` is the worker whose thread this is,
  *  or NULL. */
 bool node_admit(struct node *node, struct worker *here, struct err *err) MUST_USE;
@@ -47,8 +67,11 @@ bool node_admit(struct node *node, struct worker *here, struct err *err) MUST_US
 /** Undo node_admit() for a process that did not start. */
 void node_readmit(struct node *node, struct worker *here);
 
-/** Count one as exited. On the thread of the worker that reclaimed it. */
-void node_retire(struct node *node, struct worker *here, enum exit_class exit_class);
+/** Give the place of an exiting process back: another may start. */
+void node_vacate(struct node *node, struct worker *here);
+
+/** Count one as exited, after node_vacate(), when all of its exit is done. On the thread of the worker that reclaimed it. */
+void node_retire(struct worker *here, enum exit_class exit_class);
 
 /** A pid that was never used. */
 struct pid node_next_pid(struct node *node, struct worker *here);

@@ -9,13 +9,18 @@
  * End and abort are told apart: after end the reader gets everything and then STREAM_ENDED; abort
  * drops what is unread. A reader that closes makes every later write STREAM_CLOSED.
  *
+ * The bytes lie in a ring that grows up to the limit and is given back while a reader waits for more, so that an
+ * idle stream holds little. Each call takes the lock once and copies once.
+ *
  * Life:    embedded; stream_init() to stream_fini(); fini only when no side will call again.
  * Threads: any; one lock inside. Wakes are called with no lock held, and may be spurious.
  */
 #pragma once
 
-#include "base/bytes.h"
+#include "base/err.h"
 #include "base/lock.h"
+
+#include <stdint.h>
 
 enum stream_result {
     STREAM_OK,      /**< Some bytes moved. */
@@ -29,11 +34,16 @@ enum stream_result {
 struct stream_waker {
     void (*wake)(void *argument);
     void *argument;
+    /** Called with the lock held when a wake is on its way, for what may be gone once this waker was replaced: keeps
+     *  `argument` until wake(), which gives that back. NULL: it outlives the stream. Takes no lock. */
+    void (*retain)(void *argument);
 };
 
 struct stream {
     struct lock lock;
-    struct bytes buffer;                /* guarded by lock */
+    uint8_t *ring;                      /* guarded by lock; NULL: nothing there */
+    size_t capacity;                    /* guarded by lock: of the ring, or of the last one */
+    size_t first, size;                 /* guarded by lock: where unread bytes begin, how many */
     size_t limit_bytes;                 /* constant after init */
     uint64_t written_bytes;             /* guarded by lock: ever accepted */
     uint64_t read_bytes;                /* guarded by lock: ever handed out */
@@ -77,6 +87,12 @@ int stream_reason(struct stream *stream);
 /** Reader: no more is wanted; unread bytes are dropped, the writer is woken even if it does not
  *  wait for room. */
 void stream_close(struct stream *stream);
+
+/** Whether a read would do anything but wait: bytes, end or abort. If not, the reader is woken once it would. */
+bool stream_is_readable(struct stream *stream);
+
+/** Whether a write would do anything but wait: room, or nobody to read. If not, the writer is woken as by stream_write(). */
+bool stream_is_writable(struct stream *stream);
 
 /** Bytes written and not yet read. */
 size_t stream_pending(struct stream *stream);

@@ -1,21 +1,22 @@
-#include "guest/abi.h"
+#include "guest/abi_internal.h"
 
 #include "base/log.h"
 #include "core/node.h"
-#include "guest/guest.h"
+#include "core/supervisor.h"
+#include "guest/grant.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* self() -> i64: the caller's pid. */
-static enum engine_call_result abi_self(struct engine_call *call)
+enum engine_call_result abi_self(struct engine_call *call)
 {
     call->result = guest_process(guest_of_call(call))->pid.raw;
     return ENGINE_CALL_DONE;
 }
 
 /* log(level, text, size) -> i32: one line for the node's log. */
-static enum engine_call_result abi_log(struct engine_call *call)
+enum engine_call_result abi_log(struct engine_call *call)
 {
     const uint8_t *text = guest_window(call, call->arguments[1], call->arguments[2]);
     if (text == NULL) {
@@ -29,17 +30,14 @@ static enum engine_call_result abi_log(struct engine_call *call)
     return guest_answer(call, 0);
 }
 
-enum { MILLISECOND_NS = 1000000 };
-#define SLEEP_MAX_NS (UINT64_C(366) * 86400 * 1000 * MILLISECOND_NS)
-
 /* sleep(ns) -> i32: park until then. The first try starts the timer, later ones look whether it is
  * time: a wake may have come for another reason. */
-static enum engine_call_result abi_sleep(struct engine_call *call)
+enum engine_call_result abi_sleep(struct engine_call *call)
 {
     struct process *process = guest_process(guest_of_call(call));
     uint64_t now_ns = node_now_ns(process->node);
     if (call->state == 0) {
-        if (call->arguments[0] > SLEEP_MAX_NS) {
+        if (call->arguments[0] > ABI_TIME_MAX_NS) {
             return guest_answer(call, ABI_INVALID);
         }
         call->state = now_ns + call->arguments[0];
@@ -54,7 +52,7 @@ static enum engine_call_result abi_sleep(struct engine_call *call)
 }
 
 /* clock() -> i64: nanoseconds of a clock that never goes back. */
-static enum engine_call_result abi_clock(struct engine_call *call)
+enum engine_call_result abi_clock(struct engine_call *call)
 {
     struct env *env = node_env(guest_process(guest_of_call(call))->node);
     call->result = env->monotonic_ns(env);
@@ -62,7 +60,7 @@ static enum engine_call_result abi_clock(struct engine_call *call)
 }
 
 /* wall_clock() -> i64: nanoseconds since 1970. */
-static enum engine_call_result abi_wall_clock(struct engine_call *call)
+enum engine_call_result abi_wall_clock(struct engine_call *call)
 {
     struct env *env = node_env(guest_process(guest_of_call(call))->node);
     call->result = env->wall_ns(env);
@@ -72,7 +70,7 @@ static enum engine_call_result abi_wall_clock(struct engine_call *call)
 enum { RANDOM_BYTES_MAX = 65536 };
 
 /* random(buffer, size) -> i32. */
-static enum engine_call_result abi_random(struct engine_call *call)
+enum engine_call_result abi_random(struct engine_call *call)
 {
     uint8_t *window = guest_window(call, call->arguments[0], call->arguments[1]);
     if (window == NULL) {
@@ -89,7 +87,7 @@ static enum engine_call_result abi_random(struct engine_call *call)
 enum { ENV_NAME_BYTES_MAX = 128 };
 
 /* env_get(name, name size, buffer, capacity) -> i32: the value's full size. */
-static enum engine_call_result abi_env_get(struct engine_call *call)
+enum engine_call_result abi_env_get(struct engine_call *call)
 {
     struct guest *guest = guest_of_call(call);
     const uint8_t *name = guest_window(call, call->arguments[0], call->arguments[1]);
@@ -100,8 +98,7 @@ static enum engine_call_result abi_env_get(struct engine_call *call)
     if (name_bytes == 0 || name_bytes > ENV_NAME_BYTES_MAX) {
         return guest_answer(call, ABI_INVALID);
     }
-    const char *value = grant_env(component_grant(guest_component(guest)), (const char *)name,
-                                  name_bytes);
+    const char *value = grant_env(guest_grant(guest), (const char *)name, name_bytes);
     if (value == NULL) {
         char line[ENV_NAME_BYTES_MAX + 16];
         snprintf(line, sizeof line, "env = [\"%.*s\"]", (int)name_bytes, (const char *)name);
@@ -111,17 +108,25 @@ static enum engine_call_result abi_env_get(struct engine_call *call)
     return guest_answer_text(call, value, strlen(value), call->arguments[2], call->arguments[3]);
 }
 
+/* parent() -> i64: who started it. */
+enum engine_call_result abi_parent(struct engine_call *call)
+{
+    call->result = guest_process(guest_of_call(call))->parent.raw;
+    return ENGINE_CALL_DONE;
+}
+
+/* ready() -> i32: this service has started. */
+enum engine_call_result abi_ready(struct engine_call *call)
+{
+    supervisor_child_started(guest_process(guest_of_call(call)));
+    return guest_answer(call, 0);
+}
+
+#define IMPORT(name, signature, parks) {"mote", #name, signature, parks, abi_##name},
+
 const struct engine_import *abi_imports(size_t *ret_count)
 {
-    static const struct engine_import imports[] = {
-        {"mote", "self", ":I", false, abi_self},
-        {"mote", "log", "iii:i", false, abi_log},
-        {"mote", "sleep", "I:i", true, abi_sleep},
-        {"mote", "clock", ":I", false, abi_clock},
-        {"mote", "wall_clock", ":I", false, abi_wall_clock},
-        {"mote", "random", "ii:i", false, abi_random},
-        {"mote", "env_get", "iiii:i", false, abi_env_get},
-    };
+    static const struct engine_import imports[] = {ABI_GUEST(IMPORT)};
     *ret_count = ARRAY_LENGTH(imports);
     return imports;
 }

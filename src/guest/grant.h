@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "core/mailbox.h"
+#include "core/process.h"
 #include "engine/engine.h"
 
 struct grant {
@@ -17,9 +17,19 @@ struct grant {
     uint64_t cpu_max_ns;       /**< Of a unit of work; 0: no limit. */
     struct mailbox_limits mailbox;
     uint32_t log_lines_per_s;       /**< Then "N suppressed". */
-    bool stdio;                     /**< allow-stdio: output goes to the log. */
-    bool inherit_stdio;             /**< The node's own descriptors, for `mote run`. */
-    const char *const *environment; /**< env: NULL-terminated "KEY=value"; NULL: none. */
+    struct process_quotas quotas;   /**< Ties, timers, names, tags, groups. */
+    uint32_t children_max;          /**< Alive at once. */
+    uint32_t streams_max;           /**< Open stream ends. */
+    uint64_t stream_buffer_bytes;   /**< Of a byte stream that it opens. */
+    uint64_t message_bytes_max;     /**< Of one message that it sends. */
+    const char *namespace;          /**< "main" by default. */
+    const char *const *allow_spawn; /**< Component names, NULL-terminated; NULL: none; "*": all. */
+    const char *const *allow_namespaces; /**< Besides its own; the same form. */
+    bool allow_process_control;          /**< Kill, exit, link anybody in its namespaces. */
+    bool accept_links;                   /**< Anybody in reach may link, exit or kill it. */
+    bool stdio;                          /**< allow-stdio: output goes to the log. */
+    bool inherit_stdio;                  /**< The node's own descriptors, for `mote run`. */
+    const char *const *environment;      /**< env: NULL-terminated "KEY=value"; NULL: none. */
     const struct engine_preopen *preopens;
     size_t preopen_count;
 };

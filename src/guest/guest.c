@@ -3,30 +3,15 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "core/node.h"
+#include "guest/abi_internal.h"
+#include "guest/actor.h"
 #include "guest/component_internal.h"
+#include "guest/guest_internal.h"
+#include "guest/handle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* How often one process may write log lines: a window of a second. */
-struct log_window {
-    uint64_t began_ns;
-    uint32_t lines, suppressed;
-    uint64_t denied_ns; /* when a refusal was last noted; 0: never */
-};
-
-struct guest {
-    struct process process;        /* first: the engine and core hand out its address */
-    struct component *component;   /* constant */
-    struct engine_fiber *fiber;    /* owner; NULL once reclaimed */
-    const struct guest_role *role; /* constant */
-    void *context;                 /* constant */
-    unsigned seat;                 /* constant: the worker whose engine it was born in */
-    bool yielded;                  /* owner: its tick said yield in this turn */
-    bool full;                     /* owner: the engine had no room for it */
-    struct log_window log;         /* owner */
-};
 
 static struct guest *guest_of(struct process *process)
 {
@@ -88,7 +73,7 @@ static void classify(struct guest *guest, struct engine_exit *from, struct exit 
     *ret = (struct exit){.exit_class = EXIT_CRASHED, .backtrace = TAKE(from->backtrace)};
     switch (from->kind) {
     case ENGINE_EXIT_RETURNED:
-        ret->exit_class = EXIT_NORMAL;
+        ret->exit_class = guest->asked_to_stop ? EXIT_SHUTDOWN : EXIT_NORMAL;
         return;
     case ENGINE_EXIT_STATUS:
         ret->status = from->status;
@@ -110,8 +95,14 @@ static void classify(struct guest *guest, struct engine_exit *from, struct exit 
         guest->full = true;
         snprintf(ret->reason, sizeof ret->reason, "pool full: %.200s", from->text);
         return;
-    case ENGINE_EXIT_TRAP:
     case ENGINE_EXIT_HOST:
+        if (guest->left) {
+            ret->exit_class = guest->left_class;
+            exit_fini(ret); /* nothing to debug: it wanted to go */
+        }
+        snprintf(ret->reason, sizeof ret->reason, "%s", from->text);
+        return;
+    case ENGINE_EXIT_TRAP:
     case ENGINE_EXIT_FAULT:
         snprintf(ret->reason, sizeof ret->reason, "%s", from->text);
         return;
@@ -160,6 +151,10 @@ static void guest_reclaim(struct process *process)
 {
     struct guest *guest = guest_of(process);
     engine_fiber_destroy(TAKE(guest->fiber));
+    handle_close_all(guest);
+    post_destroy(TAKE(guest->post));
+    nursery_leave(TAKE(guest->born_in));
+    nursery_release(TAKE(guest->nursery));
     pool_give(guest->component->pool, guest->component->cls, guest->seat);
     atomic_fetch_sub_explicit(&guest->component->counts[guest->seat].processes, 1,
                               memory_order_relaxed);
@@ -216,7 +211,7 @@ static void guest_exited(struct process *process, const struct exit *exit)
     struct guest *guest = guest_of(process);
     log_suppressed(guest);
     /* A command's status is its own affair; `mote run` reports it. */
-    if (!guest->component->grant->inherit_stdio) {
+    if (!guest->grant->inherit_stdio) {
         log_exit(guest, exit);
     }
     if (guest->role->exited != NULL) {
@@ -246,58 +241,102 @@ static bool take_room(struct guest *guest, unsigned worker, struct err *err)
     return true;
 }
 
+static bool body_reaches(const struct process *process, const struct process *target)
+{
+    return guest_reaches((const struct guest *)(const void *)process, target);
+}
+
 static const struct body guest_body = {
+    .reaches = body_reaches,
     .turn = guest_turn,
     .reclaim = guest_reclaim,
     .exited = guest_exited,
     .destroy = guest_destroy,
 };
 
-bool guest_spawn(struct node *node, struct component *component,
-                 const struct guest_options *options, struct worker *worker,
-                 struct process **ret_process, struct err *err)
+/* The guest without a process: NULL when there is no room or memory. */
+static struct guest *guest_create(struct component *component, const struct guest_options *options,
+                                  unsigned worker, struct err *err)
 {
     struct guest *guest = malloc(sizeof *guest);
     if (guest == NULL) {
-        return err_set_memory(err);
+        (void)err_set_memory(err);
+        return NULL;
     }
     guest->component = component;
     guest->role = options->role;
     guest->context = options->context;
+    guest->grant = options->grant != NULL ? options->grant : component->grant;
+    guest->born_in = NULL;
+    guest->nursery = NULL;
+    guest->handles = NULL;
+    guest->post = NULL;
+    guest->announced = guest->asked_to_stop = guest->left = false;
+    atomic_init(&guest->memory_bytes, 0);
     guest->yielded = guest->full = false;
     guest->log = (struct log_window){0};
-    guest->seat = worker != NULL ? worker->index : 0;
-    if (!take_room(guest, guest->seat, err)) {
+    guest->seat = worker;
+    if (!take_room(guest, worker, err)) {
         free(guest);
+        return NULL;
+    }
+    return guest;
+}
+
+static bool guest_begin(struct guest *guest, const struct guest_options *options,
+                        struct worker *worker, struct err *err)
+{
+    guest->fiber = engine_fiber_create(
+        guest->component->images[guest->seat],
+        &(struct engine_spawn_options){.process = guest,
+                                       .entry = options->entry,
+                                       .memory_max_bytes = guest->grant->memory_max_bytes,
+                                       .wasi = &guest->component->wasi});
+    if (guest->fiber == NULL) {
+        return err_set_memory(err);
+    }
+    if (options->prepare == NULL) {
+        return process_start(&guest->process, worker, err);
+    }
+    if (options->prepare(guest, options->context, err) &&
+        process_start(&guest->process, worker, err)) {
+        return true;
+    }
+    options->undo(guest, options->context);
+    return false;
+}
+
+bool guest_spawn(struct node *node, struct component *component,
+                 const struct guest_options *options, struct worker *worker,
+                 struct process **ret_process, struct err *err)
+{
+    struct guest *guest = guest_create(component, options, worker != NULL ? worker->index : 0, err);
+    if (guest == NULL) {
         return false;
     }
     unsigned seat = guest->seat; /* once started, the guest may end and be gone */
-    const struct grant *grant = component->grant;
+    const struct grant *grant = guest->grant;
     process_init(&guest->process, &guest_body, node,
                  &(struct process_options){.kind = options->role->kind,
                                            .parent = options->parent,
                                            .label = component->name,
                                            .mailbox = grant->mailbox,
                                            .cpu_budget_ns = grant->cpu_max_ns,
-                                           .deadline_ns = options->deadline_ns});
-    guest->fiber = engine_fiber_create(
-        component->images[guest->seat],
-        &(struct engine_spawn_options){.process = guest,
-                                       .entry = options->entry,
-                                       .memory_max_bytes = grant->memory_max_bytes,
-                                       .wasi = &component->wasi});
+                                           .deadline_ns = options->deadline_ns,
+                                           .quotas = &grant->quotas,
+                                           .namespace = grant->namespace,
+                                           .accepts_links = grant->accept_links,
+                                           .takes_stop = options->role->service});
     if (ret_process != NULL) {
         process_retain(&guest->process);
         *ret_process = &guest->process;
     }
-    bool started = guest->fiber != NULL ? process_start(&guest->process, worker, err)
-                                        : err_set_memory(err);
-    if (!started) {
+    if (!guest_begin(guest, options, worker, err)) {
         guest_reclaim(&guest->process);
         if (ret_process != NULL) {
             process_release(TAKE(*ret_process));
         }
-        process_release(&guest->process);
+        process_discard(&guest->process);
         return false;
     }
     /* Relaxed: a count. */
@@ -306,6 +345,18 @@ bool guest_spawn(struct node *node, struct component *component,
 }
 
 /* ---- for host functions ---- */
+
+const struct guest *guest_from_process(const struct process *process)
+{
+    return process->body == &guest_body ? (const struct guest *)(const void *)process : NULL;
+}
+
+uint64_t guest_memory_bytes(const struct process *process)
+{
+    const struct guest *guest = guest_from_process(process);
+    /* Relaxed: a count for readers. */
+    return guest == NULL ? 0 : atomic_load_explicit(&guest->memory_bytes, memory_order_relaxed);
+}
 
 struct guest *guest_of_call(const struct engine_call *call)
 {
@@ -320,6 +371,11 @@ struct process *guest_process(struct guest *guest)
 struct component *guest_component(struct guest *guest)
 {
     return guest->component;
+}
+
+const struct grant *guest_grant(const struct guest *guest)
+{
+    return guest->grant;
 }
 
 void *guest_context(struct guest *guest, const struct guest_role *role)
@@ -342,6 +398,9 @@ uint8_t *guest_window(struct engine_call *call, uint64_t pointer, uint64_t size_
                  (unsigned long long)start, (unsigned long long)size, call->memory_bytes);
         return NULL;
     }
+    struct guest *guest = call->process;
+    /* Relaxed: a number for readers. */
+    atomic_store_explicit(&guest->memory_bytes, call->memory_bytes, memory_order_relaxed);
     return call->memory + start;
 }
 
@@ -376,7 +435,7 @@ void guest_log_denied(struct guest *guest, const char *what, const char *manifes
     guest->log.denied_ns = now_ns;
     char allow[256];
     snprintf(allow, sizeof allow, "%s under the capability of [components.%s] (now \"%s\")",
-             manifest_line, guest->component->name, guest->component->grant->name);
+             manifest_line, guest->component->name, guest->grant->name);
     log_write(LOG_WARN, "denied",
               (struct log_field[]){LOG_FIELD_STRING("component", guest->component->name),
                                    pid_field(guest), LOG_FIELD_STRING("call", what),
@@ -392,7 +451,7 @@ static bool log_allowed(struct guest *guest)
         guest->log.began_ns = now_ns;
         guest->log.lines = 0;
     }
-    if (guest->log.lines >= guest->component->grant->log_lines_per_s) {
+    if (guest->log.lines >= guest->grant->log_lines_per_s) {
         guest->log.suppressed++;
         return false;
     }
@@ -419,7 +478,7 @@ bool guest_output(void *process, int fd, const uint8_t *data, size_t size_bytes)
 {
     struct guest *guest = process;
     const char *stream = fd == 1 ? "stdout" : "stderr";
-    if (!guest->component->grant->stdio) {
+    if (!guest->grant->stdio) {
         guest_log_denied(guest, stream, "allow-stdio = true");
         return false;
     }

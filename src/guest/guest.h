@@ -16,8 +16,13 @@ struct guest;
 /** What a kind of guest does besides running. Constant; every member may be NULL but `kind`. */
 struct guest_role {
     const char *kind; /**< For `ps`: "http", "command". */
+    /** Lives from one piece of mail to the next: each receive begins a unit of work, the first one says that it
+     *  has started. Hears that it shall stop, instead of ending at once. */
+    bool service;
     /** At the begin of every turn, on its worker. */
     void (*before_turn)(struct guest *guest, void *context);
+    /** Whether the client that it works for has left; NULL: it has none. */
+    bool (*gone)(struct guest *guest, void *context);
     /** It has exited and was reclaimed; the last call with this context. */
     void (*exited)(struct guest *guest, void *context, const struct exit *exit);
 };
@@ -28,6 +33,12 @@ struct guest_options {
     void *context;                 /**< The role's; borrowed until `exited`. */
     uint64_t deadline_ns;          /**< Of its first unit of work; 0: none. */
     struct pid parent;
+    const struct grant
+        *grant; /**< A narrower one; NULL: the component's. Borrowed until `exited`. */
+    /** Called when all of it is made but its start: to tie it to others. False: `err` says why. May be NULL. */
+    bool (*prepare)(struct guest *guest, void *context, struct err *err);
+    /** With `prepare`: it has failed, or the start after it: untie the others. */
+    void (*undo)(struct guest *guest, void *context);
 };
 
 /** Spawn on `worker` (NULL: any). Its instance is made at its first turn.
@@ -38,6 +49,10 @@ bool guest_spawn(struct node *node, struct component *component,
                  const struct guest_options *options, struct worker *worker,
                  struct process **ret_process, struct err *err) MUST_USE;
 
+/** Linear memory of the guest that is this process's body, as of its last call of the platform; 0: no guest, or it has
+ *  not called. Any thread (needs a reference). */
+uint64_t guest_memory_bytes(const struct process *process);
+
 /** Connect engine and core: once, before the first component is prepared. */
 void guest_start(void);
 
@@ -47,6 +62,9 @@ void guest_start(void);
 struct guest *guest_of_call(const struct engine_call *call);
 struct process *guest_process(struct guest *guest);
 struct component *guest_component(struct guest *guest);
+
+/** What it may do: the component's grant, or the narrower one that it was spawned with. */
+const struct grant *guest_grant(const struct guest *guest);
 
 /** Its context if its role is `role`, else NULL. */
 void *guest_context(struct guest *guest, const struct guest_role *role);

@@ -132,6 +132,7 @@ struct text_list loader_texts(struct loader *loader, const char *what, const str
     struct text_list list = {
         .values = loader_alloc(loader, count + 1, sizeof(*list.values)),
         .written = loader_alloc(loader, count + 1, sizeof(*list.written)),
+        .nodes = loader_alloc(loader, count + 1, sizeof(*list.nodes)),
     };
 
     if (node->kind != TOML_ARRAY) {
@@ -141,7 +142,7 @@ struct text_list loader_texts(struct loader *loader, const char *what, const str
                       node->kind == TOML_STRING ? "; put it in [ ]" : "");
         return list;
     }
-    if (list.values == NULL || list.written == NULL) {
+    if (list.values == NULL || list.written == NULL || list.nodes == NULL) {
         return list;
     }
     for (const struct toml_node *element = loader_first(loader, node); element != NULL;
@@ -155,6 +156,7 @@ struct text_list loader_texts(struct loader *loader, const char *what, const str
         if (written != NULL) {
             list.values[list.count] = text;
             list.written[list.count] = written;
+            list.nodes[list.count] = element;
             list.count++;
         } else if (text != NULL) {
             (void)problem_memory(loader->problems);

@@ -55,7 +55,8 @@ const char *loader_text(struct loader *loader, const char *what, const struct to
 /** A list of strings, terminated by NULL. */
 struct text_list {
     const char **values;
-    const char **written; /**< The same before interpolation. */
+    const char **written;           /**< The same before interpolation. */
+    const struct toml_node **nodes; /**< Where each stands. */
     size_t count;
 };
 

@@ -48,7 +48,10 @@ static void read_sections(struct loader *loader)
     }
     capabilities_read(loader, root.capabilities);
     components_read(loader, root.components);
+    grants_check(loader);
     preopens_check(loader);
+    supervisors_read(loader, root.supervisor);
+    schedules_read(loader, root.schedule);
     serves_read(loader, root.serve);
 }
 

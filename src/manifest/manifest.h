@@ -46,6 +46,15 @@ struct manifest_node {
     struct manifest_number max_memory_mb; /**< Of one process, where nothing closer says. */
     struct manifest_number tick_ms;
     struct manifest_number drain_ms;
+    struct manifest_number max_restarts;  /**< Of the node's top supervisor, inside window_ms. */
+    struct manifest_number window_ms;     /**< Likewise. */
+    struct manifest_number on_escalation; /**< enum manifest_escalation */
+};
+
+/** What the node does when its top supervisor gives up. */
+enum manifest_escalation {
+    MANIFEST_STAY_DOWN, /**< Say so; serve what needs no service. */
+    MANIFEST_STOP,      /**< Drain and end. */
 };
 
 /** [log] */
@@ -68,7 +77,21 @@ struct manifest_limits {
     struct manifest_number stream_deadline_ms; /**< After the head; 0: none. */
     struct manifest_number mailbox_messages;
     struct manifest_number mailbox_bytes;
+    struct manifest_number mailbox_policy; /**< enum mailbox_policy */
     struct manifest_number log_lines_per_second;
+    struct manifest_number max_message_bytes; /**< Of one that it sends. */
+    struct manifest_number max_children;      /**< Alive at once. */
+    struct manifest_number max_ties;          /**< Links, monitors and open calls that it made. */
+    struct manifest_number max_timers;
+    struct manifest_number max_names, max_tags, max_groups;
+    struct manifest_number max_streams;         /**< Open ends of byte streams. */
+    struct manifest_number stream_buffer_bytes; /**< Of a byte stream that it opens. */
+};
+
+/** Names that a grant lists. */
+struct manifest_names {
+    const char *const *names; /**< NULL-terminated; "*" as the only one: all. NULL: none. */
+    uint32_t line;
 };
 
 /** A folder that a guest may see. */
@@ -88,13 +111,21 @@ struct manifest_component {
     struct manifest_text capability; /**< Profile or [capabilities.<name>]. */
     const char *profile;             /**< The profile at the root of that. */
     struct manifest_text entry; /**< Export to call when a route names none; NULL: none given. */
-    struct manifest_number max_processes; /**< 0: only the node's limit. */
-    const char *const *arguments;         /**< Without the program's name; NULL-terminated. */
+    struct manifest_text namespace;
+    struct manifest_number max_processes;    /**< 0: only the node's limit. */
+    struct manifest_flag resident;           /**< A service: runs from the start, under its name. */
+    struct manifest_number restart;          /**< enum supervisor_restart; counts when resident. */
+    struct manifest_number shutdown_ms;      /**< Likewise; its supervisor's unless its own. */
+    struct manifest_number start_timeout_ms; /**< Likewise. */
+    const char *const *arguments;            /**< Without the program's name; NULL-terminated. */
     size_t argument_count;
     uint32_t arguments_line;
     const char *const *arguments_written; /**< Before interpolation: fit to be shown. */
     struct manifest_limits limits;
     struct manifest_flag allow_stdio;
+    struct manifest_names allow_spawn, allow_namespaces;
+    struct manifest_flag allow_process_control;
+    struct manifest_flag accept_links;
     const char *const
         *environment; /**< "NAME=value" of what is granted and set; NULL-terminated. */
     const char *const *environment_names; /**< What is granted; NULL-terminated. */
@@ -149,6 +180,41 @@ struct manifest_serve {
     size_t header_count;
 };
 
+/** One child of a [[supervisor]]: either of them. */
+struct manifest_child {
+    const struct manifest_component *component;
+    const struct manifest_supervisor *supervisor;
+};
+
+/** One [[supervisor]] */
+struct manifest_supervisor {
+    uint32_t line;
+    struct manifest_text name;
+    struct manifest_number strategy; /**< enum supervisor_strategy */
+    struct manifest_number max_restarts;
+    struct manifest_number window_ms;
+    struct manifest_number start_timeout_ms; /**< Of children without one of their own. */
+    struct manifest_number shutdown_ms;      /**< Likewise. */
+    const struct manifest_child *children;   /**< In the order of the start. */
+    size_t child_count;
+    uint32_t children_line;
+    const struct manifest_supervisor *parent; /**< NULL: the node's top supervisor. */
+};
+
+/** One [[schedule]] */
+struct manifest_schedule {
+    uint32_t line;
+    struct manifest_text cron; /**< Checked with calendar_parse(); NULL: `every` counts. */
+    struct manifest_number every_ms;
+    struct manifest_text component;
+    const struct manifest_component *target; /**< What `component` names. */
+    struct manifest_text entry;              /**< The component's unless its own; NULL: neither. */
+    struct manifest_number overlap;          /**< enum manifest_overlap */
+};
+
+/** What a schedule does when its last process still runs. */
+enum manifest_overlap { MANIFEST_SKIP, MANIFEST_ALLOW };
+
 struct manifest {
     const char *path; /**< As given; what messages show. */
     struct arena arena;
@@ -159,6 +225,13 @@ struct manifest {
     size_t component_count;
     struct manifest_serve *serves;
     size_t serve_count;
+    struct manifest_supervisor *supervisors;
+    size_t supervisor_count;
+    struct manifest_schedule *schedules;
+    size_t schedule_count;
+    /** What the node's top supervisor starts, in the order of the manifest. */
+    const struct manifest_child *top;
+    size_t top_count;
 };
 
 /** What else decides, besides the file. Zeroed: nothing. */

@@ -23,6 +23,14 @@ static bool is_the_listeners(const struct field_group *group, const struct field
             strcmp(field->key, "stream-deadline-ms") == 0);
 }
 
+/* Who is not watched is not restarted either. */
+static bool is_for_services(const struct field *field)
+{
+    return field->offset == offsetof(struct manifest_component, restart) ||
+           field->offset == offsetof(struct manifest_component, shutdown_ms) ||
+           field->offset == offsetof(struct manifest_component, start_timeout_ms);
+}
+
 static void print_field(struct report *report, const struct field_group *group,
                         const struct field *field, const void *section)
 {
@@ -67,7 +75,12 @@ static void print_fields(struct report *report, const struct schema *schema, con
 {
     for (size_t g = 0; g < SCHEMA_GROUPS; g++) {
         for (size_t i = 0; i < schema->groups[g].count; i++) {
-            print_field(report, &schema->groups[g], &schema->groups[g].fields[i], section);
+            const struct field *field = &schema->groups[g].fields[i];
+            if (schema == &SCHEMA_COMPONENT && g == 0 && is_for_services(field) &&
+                !((const struct manifest_component *)section)->resident.value) {
+                continue;
+            }
+            print_field(report, &schema->groups[g], field, section);
         }
     }
 }
@@ -143,6 +156,34 @@ static bool print_preopens(struct report *report, const struct manifest_componen
     return true;
 }
 
+static bool print_names(struct report *report, const char *key, const struct manifest_names *names)
+{
+    AUTO(bytes_finip) struct bytes joined = {0};
+    bool all = names->names[0] != NULL && strcmp(names->names[0], "*") == 0;
+
+    report_map_open(report, key);
+    report_member_flag(report, "all", all);
+    report_list_open(report, "names");
+    for (size_t i = 0; !all && names->names[i] != NULL; i++) {
+        if (!bytes_printf(&joined, "%s%s", i == 0 ? "" : " ", names->names[i])) {
+            return false;
+        }
+        report_element(report, names->names[i]);
+    }
+    report_list_close(report);
+    report_member_source(report, names->line);
+    report_close(report);
+    if (!bytes_terminate(&joined)) {
+        return false;
+    }
+    report_line(report, key,
+                all                ? "all"
+                : joined.size == 0 ? "none"
+                                   : (char *)joined.data,
+                names->line);
+    return true;
+}
+
 static bool print_component(struct report *report, const struct manifest_component *component)
 {
     char title[96];
@@ -151,7 +192,11 @@ static bool print_component(struct report *report, const struct manifest_compone
     report_open(report, component->name, title);
     print_fields(report, &SCHEMA_COMPONENT, component);
     report_flag(report, "allow-stdio", component->allow_stdio);
-    bool fits = print_arguments(report, component) && print_env(report, component) &&
+    report_flag(report, "allow-process-control", component->allow_process_control);
+    report_flag(report, "accept-links", component->accept_links);
+    bool fits = print_names(report, "allow-spawn", &component->allow_spawn) &&
+                print_names(report, "allow-namespaces", &component->allow_namespaces) &&
+                print_arguments(report, component) && print_env(report, component) &&
                 print_preopens(report, component);
     report_close(report);
     return fits;
@@ -235,6 +280,47 @@ static bool print_serve(struct report *report, const struct manifest_serve *serv
     return fits;
 }
 
+static bool print_supervisor(struct report *report, const struct manifest_supervisor *supervisor)
+{
+    AUTO(bytes_finip) struct bytes joined = {0};
+    char title[96];
+
+    (void)snprintf(title, sizeof(title), "[[supervisor]] %.64s", supervisor->name.value);
+    report_open(report, NULL, title);
+    print_fields(report, &SCHEMA_SUPERVISOR, supervisor);
+    report_member(report, "parent",
+                  supervisor->parent == NULL ? NULL : supervisor->parent->name.value);
+    report_list_open(report, "children");
+    for (size_t i = 0; i < supervisor->child_count; i++) {
+        const struct manifest_child *child = &supervisor->children[i];
+        const char *name = child->component != NULL ? child->component->name
+                                                    : child->supervisor->name.value;
+        if (!bytes_printf(&joined, "%s%s", i == 0 ? "" : " ", name)) {
+            return false;
+        }
+        report_element(report, name);
+    }
+    report_list_close(report);
+    if (!bytes_terminate(&joined)) {
+        return false;
+    }
+    report_line(report, "children", (char *)joined.data, supervisor->children_line);
+    report_close(report);
+    return true;
+}
+
+static void print_schedule(struct report *report, const struct manifest_schedule *schedule,
+                           size_t number)
+{
+    char title[64];
+
+    (void)snprintf(title, sizeof(title), "[[schedule]] %zu", number);
+    report_open(report, NULL, title);
+    report_number(report, "every-ms", schedule->every_ms, "not at an interval");
+    print_fields(report, &SCHEMA_SCHEDULE, schedule);
+    report_close(report);
+}
+
 bool manifest_print(const struct manifest *manifest, enum manifest_form form, struct bytes *ret)
 {
     struct report report;
@@ -256,6 +342,16 @@ bool manifest_print(const struct manifest *manifest, enum manifest_form form, st
         fits = print_component(&report, &manifest->components[i]);
     }
     report_close(&report);
+    report_list_open(&report, "supervisor");
+    for (size_t i = 0; fits && i < manifest->supervisor_count; i++) {
+        fits = print_supervisor(&report, &manifest->supervisors[i]);
+    }
+    report_list_close(&report);
+    report_list_open(&report, "schedule");
+    for (size_t i = 0; i < manifest->schedule_count; i++) {
+        print_schedule(&report, &manifest->schedules[i], i + 1);
+    }
+    report_list_close(&report);
     report_list_open(&report, "serve");
     for (size_t i = 0; fits && i < manifest->serve_count; i++) {
         fits = print_serve(&report, &manifest->serves[i], i + 1);

@@ -11,6 +11,7 @@
 /** The sections that a manifest has; NULL: not there. */
 struct root_section {
     const struct toml_node *node, *log, *admin, *serve, *components, *capabilities;
+    const struct toml_node *supervisor, *schedule;
 };
 
 /** A [[serve]] while it is read: its subtables wait until its own keys are known. */
@@ -25,13 +26,28 @@ struct component_section {
     const struct toml_node *arguments;
 };
 
+/** A [[supervisor]] while it is read. */
+struct supervisor_section {
+    struct manifest_supervisor supervisor; /* First, as above. */
+    const struct toml_node *children;
+};
+
+/** A [[schedule]] while it is read. */
+struct schedule_section {
+    struct manifest_schedule schedule; /* First, as above. */
+    const struct toml_node *every;
+};
+
 /** A [capabilities.<name>], before anything is inherited. */
 struct capability {
     const char *name;
     const struct toml_node *table;
     struct manifest_text inherits;
     struct manifest_limits limits; /**< Those that it sets itself have a line. */
-    struct manifest_flag allow_stdio;
+    struct manifest_flag allow_stdio, allow_process_control, accept_links;
+    const struct toml_node *spawn, *namespaces; /**< allow-spawn, allow-namespaces */
+    struct manifest_names spawn_names, namespace_names;
+    struct text_list spawn_list, namespace_list; /**< Where they stand. */
     const struct toml_node *env, *preopen;
     struct text_list env_names;
     struct manifest_preopen *preopens;
@@ -58,6 +74,15 @@ const char *capability_suggest(const struct loader *loader, const char *name);
 /** Fill in what the component has by its `capability`: grants, and limits that it does not set. */
 void capability_apply(struct loader *loader, struct manifest_component *component);
 
+/** Read what a capability grants towards other processes. */
+void grants_read(struct loader *loader, struct capability *capability);
+
+/** Give the component what its capability (NULL: a profile) and profile grant towards other processes. */
+void grants_apply(const struct capability *leaf, struct manifest_component *component);
+
+/** Once every component is read: those that `allow-spawn` names must exist. */
+void grants_check(struct loader *loader);
+
 /** Read the preopens of one capability, checking every path. */
 void preopens_read(struct loader *loader, struct capability *capability);
 
@@ -73,6 +98,19 @@ void serves_read(struct loader *loader, const struct toml_node *array);
 /** Read [serve.routes] of one listener. */
 void routes_read(struct loader *loader, const struct toml_node *table,
                  struct manifest_serve *serve);
+
+/** Say at `node` that no component is called `name`. */
+void refuse_component(struct loader *loader, const struct toml_node *node, const char *name);
+
+/** The key of that name in a table, or NULL. */
+const struct toml_node *section_key(const struct loader *loader, const struct toml_node *table,
+                                    const char *key);
+
+/** Read every [[supervisor]] and make up the node's top supervisor; `array` may be NULL. */
+void supervisors_read(struct loader *loader, const struct toml_node *array);
+
+/** Read every [[schedule]]; `array` may be NULL. */
+void schedules_read(struct loader *loader, const struct toml_node *array);
 
 /** Find who "component" or "component#entry" names. False: recorded at `node`. */
 bool target_read(struct loader *loader, const struct toml_node *node, const char *text,

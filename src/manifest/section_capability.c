@@ -109,19 +109,16 @@ static void capability_read(struct loader *loader, const struct toml_node *node,
     (void)snprintf(title, sizeof(title), "[capabilities.%.64s]", node->key);
     schema_read(loader, &SCHEMA_CAPABILITY, title, node, ret);
     read_env(loader, ret);
+    grants_read(loader, ret);
     preopens_read(loader, ret);
 }
 
 static const struct toml_node *inherits_node(const struct loader *loader,
                                              const struct capability *capability)
 {
-    for (const struct toml_node *node = loader_first(loader, capability->table); node != NULL;
-         node = loader_next(loader, node)) {
-        if (strcmp(node->key, "inherits") == 0) {
-            return node;
-        }
-    }
-    return capability->table;
+    const struct toml_node *node = section_key(loader, capability->table, "inherits");
+
+    return node != NULL ? node : capability->table;
 }
 
 static void capability_link(struct loader *loader, struct capability *capability)
@@ -304,6 +301,7 @@ void capability_apply(struct loader *loader, struct manifest_component *componen
         strcmp(component->profile, "trusted") == 0) {
         component->allow_stdio = (struct manifest_flag){true, MANIFEST_PROFILE};
     }
+    grants_apply(leaf, component);
     apply_limits(loader, leaf, component);
     apply_env(loader, leaf, component);
     apply_preopens(loader, leaf, component);

@@ -17,8 +17,8 @@ const struct manifest_component *manifest_component(const struct manifest *manif
     return NULL;
 }
 
-static const struct toml_node *key_node(const struct loader *loader, const struct toml_node *table,
-                                        const char *key)
+const struct toml_node *section_key(const struct loader *loader, const struct toml_node *table,
+                                    const char *key)
 {
     for (const struct toml_node *node = loader_first(loader, table); node != NULL;
          node = loader_next(loader, node)) {
@@ -26,7 +26,15 @@ static const struct toml_node *key_node(const struct loader *loader, const struc
             return node;
         }
     }
-    return table;
+    return NULL;
+}
+
+static const struct toml_node *key_node(const struct loader *loader, const struct toml_node *table,
+                                        const char *key)
+{
+    const struct toml_node *node = section_key(loader, table, key);
+
+    return node != NULL ? node : table;
 }
 
 static void check_source(struct loader *loader, const struct toml_node *table,
@@ -128,6 +136,22 @@ static void check_processes(struct loader *loader, const struct toml_node *table
     }
 }
 
+/* What only counts for services is a misunderstanding elsewhere. */
+static void check_resident(struct loader *loader, const struct toml_node *table,
+                           const struct manifest_component *component)
+{
+    static const char *const KEYS[] = {"restart", "shutdown-ms", "start-timeout-ms"};
+
+    for (size_t i = 0; !component->resident.value && i < ARRAY_LENGTH(KEYS); i++) {
+        const struct toml_node *node = section_key(loader, table, KEYS[i]);
+        if (node != NULL) {
+            problem_error(loader->problems, loader_key(loader, node),
+                          "'%s' counts for services only; add resident = true, or remove it",
+                          KEYS[i]);
+        }
+    }
+}
+
 static void component_read(struct loader *loader, const struct toml_node *node,
                            struct manifest_component *ret)
 {
@@ -166,6 +190,7 @@ static void component_read(struct loader *loader, const struct toml_node *node,
     capability_apply(loader, &section.component);
     check_capability(loader, node, &section.component);
     check_processes(loader, node, &section.component);
+    check_resident(loader, node, &section.component);
     read_arguments(loader, &section, &section.component);
     *ret = section.component;
 }
@@ -192,7 +217,7 @@ void components_read(struct loader *loader, const struct toml_node *table)
     }
 }
 
-static void refuse_component(struct loader *loader, const struct toml_node *node, const char *name)
+void refuse_component(struct loader *loader, const struct toml_node *node, const char *name)
 {
     struct suggestion suggestion = suggestion_begin(name);
 

@@ -3,6 +3,8 @@
 
 #include "base/log.h"
 #include "core/node.h"
+#include "core/supervisor.h"
+#include "guest/calendar.h"
 
 #include <string.h>
 
@@ -15,6 +17,41 @@ static void check_node_name(struct loader *loader, const struct toml_node *node,
             "'%.80s' is no name for a node; use 1 to 64 letters, digits, '-', '_' and '.', "
             "beginning with a letter, digit or '_'",
             text->value);
+    }
+}
+
+static void check_namespace(struct loader *loader, const struct toml_node *node,
+                            struct manifest_text *text)
+{
+    if (!loader_name_valid(text->value, strlen(text->value), true)) {
+        problem_error(
+            loader->problems, loader_value(loader, node),
+            "'%.80s' is no name for a namespace; use 1 to 64 letters, digits, '-', '_' and "
+            "'.', beginning with a letter, digit or '_'",
+            text->value);
+    }
+}
+
+static void check_supervisor_name(struct loader *loader, const struct toml_node *node,
+                                  struct manifest_text *text)
+{
+    if (!loader_name_valid(text->value, strlen(text->value), false)) {
+        problem_error(
+            loader->problems, loader_value(loader, node),
+            "'%.80s' is no name for a supervisor; use 1 to 64 letters, digits, '-' and '_'",
+            text->value);
+        text->value = NULL;
+    }
+}
+
+static void check_cron(struct loader *loader, const struct toml_node *node,
+                       struct manifest_text *text)
+{
+    struct calendar calendar;
+    struct err err;
+
+    if (!calendar_parse(text->value, &calendar, &err)) {
+        problem_error(loader->problems, loader_value(loader, node), "'cron': %s", err.text);
     }
 }
 
@@ -48,6 +85,39 @@ static const char *const LEVELS[] = {
     [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug", NULL,
 };
 
+static const char *const RESTARTS[] = {
+    [RESTART_PERMANENT] = "permanent",
+    [RESTART_TRANSIENT] = "transient",
+    [RESTART_TEMPORARY] = "temporary",
+    NULL,
+};
+
+static const char *const STRATEGIES[] = {
+    [ONE_FOR_ONE] = "one-for-one",
+    [ONE_FOR_ALL] = "one-for-all",
+    [REST_FOR_ONE] = "rest-for-one",
+    NULL,
+};
+
+static const char *const POLICIES[] = {
+    [MAILBOX_REFUSE] = "refuse",
+    [MAILBOX_DROP_NEW] = "drop-new",
+    [MAILBOX_KILL] = "kill",
+    NULL,
+};
+
+static const char *const ESCALATIONS[] = {
+    [MANIFEST_STAY_DOWN] = "stay-down",
+    [MANIFEST_STOP] = "stop",
+    NULL,
+};
+
+static const char *const OVERLAPS[] = {
+    [MANIFEST_SKIP] = "skip",
+    [MANIFEST_ALLOW] = "allow",
+    NULL,
+};
+
 static const char *const FORMATS[] = {[LOG_TEXT] = "text", [LOG_JSON] = "json", NULL};
 
 #define NUMBER(key_, type, member, min_, max_, default_)                                           \
@@ -77,6 +147,9 @@ static const struct field NODE_FIELDS[] = {
     {NUMBER("max-memory-mb", struct manifest_node, max_memory_mb, 1, 4096, 64)},
     {NUMBER("tick-ms", struct manifest_node, tick_ms, 1, 1000, 1)},
     {NUMBER("drain-ms", struct manifest_node, drain_ms, 0, DAY_MS, 30000)},
+    {NUMBER("max-restarts", struct manifest_node, max_restarts, 0, SUPERVISOR_RESTARTS_MAX, 3)},
+    {NUMBER("window-ms", struct manifest_node, window_ms, 1, DAY_MS, 5000)},
+    {CHOICE("on-escalation", struct manifest_node, on_escalation, ESCALATIONS, MANIFEST_STAY_DOWN)},
     {LATER("store")},
     {LATER("user")},
     {LATER("profile")},
@@ -155,7 +228,19 @@ const struct field LIMIT_FIELDS[LIMIT_FIELD_COUNT] = {
      .zero = "off"},
     {NUMBER("mailbox-messages", struct manifest_limits, mailbox_messages, 1, 10000000, 10000)},
     {NUMBER("mailbox-bytes", struct manifest_limits, mailbox_bytes, 1, 1ULL << 32, 16777216)},
+    {CHOICE("mailbox-policy", struct manifest_limits, mailbox_policy, POLICIES, MAILBOX_REFUSE)},
     {NUMBER("log-lines-per-second", struct manifest_limits, log_lines_per_second, 1, 1000000, 100)},
+    {NUMBER("max-message-bytes", struct manifest_limits, max_message_bytes, 1, 1ULL << 30,
+            4194304)},
+    {NUMBER("max-children", struct manifest_limits, max_children, 0, 4000000, 1000)},
+    {NUMBER("max-ties", struct manifest_limits, max_ties, 0, 4000000, 10000)},
+    {NUMBER("max-timers", struct manifest_limits, max_timers, 0, 4000000, 1000)},
+    {NUMBER("max-names", struct manifest_limits, max_names, 0, 65536, 16)},
+    {NUMBER("max-tags", struct manifest_limits, max_tags, 0, 65536, 256)},
+    {NUMBER("max-groups", struct manifest_limits, max_groups, 0, 65536, 256)},
+    {NUMBER("max-streams", struct manifest_limits, max_streams, 0, 65536, 64)},
+    {NUMBER("stream-buffer-bytes", struct manifest_limits, stream_buffer_bytes, 4096, 1 << 30,
+            262144)},
 };
 
 struct manifest_number *limit_at(struct manifest_limits *limits, size_t index)
@@ -169,15 +254,24 @@ static const struct field COMPONENT_FIELDS[] = {
     {TEXT("source", struct manifest_component, source, NULL)},
     {TEXT("capability", struct manifest_component, capability, "sandboxed")},
     {TEXT("entry", struct manifest_component, entry, NULL), .zero = "none"},
+    {TEXT("namespace", struct manifest_component, namespace, "main"), .check = check_namespace},
     {NUMBER("max-processes", struct manifest_component, max_processes, 0, 4000000, 0),
      .zero = "only the node's limit"},
+    {FLAG("resident", struct manifest_component, resident, false)},
+    {CHOICE("restart", struct manifest_component, restart, RESTARTS, RESTART_PERMANENT)},
+    {NUMBER("shutdown-ms", struct manifest_component, shutdown_ms, 0, DAY_MS, 5000),
+     .zero = "killed without being asked"},
+    {NUMBER("start-timeout-ms", struct manifest_component, start_timeout_ms, 1, DAY_MS, 10000)},
     {.key = "args", .kind = FIELD_NODE, .offset = offsetof(struct component_section, arguments)},
     {ELSEWHERE("env", GRANTS)},
     {ELSEWHERE("preopen", GRANTS)},
     {ELSEWHERE("allow-stdio", GRANTS)},
-    {LATER("namespace")},
-    {LATER("resident")},
-    {LATER("restart")},
+    {ELSEWHERE("allow-spawn", GRANTS)},
+    {ELSEWHERE("allow-process-control", GRANTS)},
+    {ELSEWHERE("allow-namespaces", GRANTS)},
+    {ELSEWHERE("accept-links", GRANTS)},
+    {ELSEWHERE("max-restarts", "[[supervisor]] or [node]")},
+    {ELSEWHERE("window-ms", "[[supervisor]] or [node]")},
 };
 
 const struct schema SCHEMA_COMPONENT = {{
@@ -188,17 +282,22 @@ const struct schema SCHEMA_COMPONENT = {{
 static const struct field CAPABILITY_FIELDS[] = {
     {TEXT("inherits", struct capability, inherits, "sandboxed")},
     {FLAG("allow-stdio", struct capability, allow_stdio, false)},
+    {FLAG("allow-process-control", struct capability, allow_process_control, false)},
+    {FLAG("accept-links", struct capability, accept_links, false)},
+    {.key = "allow-spawn", .kind = FIELD_NODE, .offset = offsetof(struct capability, spawn)},
+    {.key = "allow-namespaces",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct capability, namespaces)},
     {.key = "env", .kind = FIELD_NODE, .offset = offsetof(struct capability, env)},
     {.key = "preopen", .kind = FIELD_NODE, .offset = offsetof(struct capability, preopen)},
     {LATER("allow-network")},
-    {LATER("allow-spawn")},
-    {LATER("allow-process-control")},
-    {LATER("allow-namespaces")},
     {LATER("allow-storage")},
-    {LATER("accept-links")},
     {ELSEWHERE("source", "[components.<name>]")},
     {ELSEWHERE("entry", "[components.<name>]")},
     {ELSEWHERE("args", "[components.<name>]")},
+    {ELSEWHERE("namespace", "[components.<name>]")},
+    {ELSEWHERE("resident", "[components.<name>]")},
+    {ELSEWHERE("restart", "[components.<name>]")},
     {ELSEWHERE("max-processes", "[node] or [components.<name>]")},
 };
 
@@ -206,6 +305,37 @@ const struct schema SCHEMA_CAPABILITY = {{
     FIELD_GROUP(CAPABILITY_FIELDS, 0),
     FIELD_GROUP(LIMIT_FIELDS, offsetof(struct capability, limits)),
 }};
+
+static const struct field SUPERVISOR_FIELDS[] = {
+    {TEXT("name", struct manifest_supervisor, name, NULL), .check = check_supervisor_name},
+    {CHOICE("strategy", struct manifest_supervisor, strategy, STRATEGIES, ONE_FOR_ONE)},
+    {NUMBER("max-restarts", struct manifest_supervisor, max_restarts, 0, SUPERVISOR_RESTARTS_MAX,
+            3)},
+    {NUMBER("window-ms", struct manifest_supervisor, window_ms, 1, DAY_MS, 5000)},
+    {NUMBER("start-timeout-ms", struct manifest_supervisor, start_timeout_ms, 1, DAY_MS, 10000)},
+    {NUMBER("shutdown-ms", struct manifest_supervisor, shutdown_ms, 0, DAY_MS, 5000),
+     .zero = "killed without being asked"},
+    {.key = "children",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct supervisor_section, children)},
+    {ELSEWHERE("restart", "[components.<name>]")},
+    {ELSEWHERE("on-escalation", "[node]")},
+};
+
+const struct schema SCHEMA_SUPERVISOR = {{FIELD_GROUP(SUPERVISOR_FIELDS, 0)}};
+
+static const struct field SCHEDULE_FIELDS[] = {
+    {TEXT("cron", struct manifest_schedule, cron, NULL), .check = check_cron,
+     .zero = "not by the calendar"},
+    {.key = "every", .kind = FIELD_NODE, .offset = offsetof(struct schedule_section, every)},
+    {TEXT("component", struct manifest_schedule, component, NULL)},
+    {TEXT("entry", struct manifest_schedule, entry, NULL), .zero = "the component's default"},
+    {CHOICE("overlap", struct manifest_schedule, overlap, OVERLAPS, MANIFEST_SKIP)},
+    {ELSEWHERE("deadline-ms", "[components.<name>] or [capabilities.<name>]")},
+    {ELSEWHERE("args", "[components.<name>]")},
+};
+
+const struct schema SCHEMA_SCHEDULE = {{FIELD_GROUP(SCHEDULE_FIELDS, 0)}};
 
 static const struct field ROOT_FIELDS[] = {
     {.key = "node", .kind = FIELD_TABLE, .offset = offsetof(struct root_section, node)},
@@ -220,8 +350,10 @@ static const struct field ROOT_FIELDS[] = {
      .kind = FIELD_TABLE,
      .offset = offsetof(struct root_section, capabilities),
      .advice = "capabilities.<name>"},
-    {LATER("supervisor"), .advice = "[[supervisor]]"},
-    {LATER("schedule"), .advice = "[[schedule]]"},
+    {.key = "supervisor",
+     .kind = FIELD_TABLES,
+     .offset = offsetof(struct root_section, supervisor)},
+    {.key = "schedule", .kind = FIELD_TABLES, .offset = offsetof(struct root_section, schedule)},
     {LATER("cluster"), .advice = "[cluster]"},
 };
 

@@ -240,22 +240,10 @@ static void headers_read(struct loader *loader, const struct toml_node *table,
     }
 }
 
-static const struct toml_node *component_node(const struct loader *loader,
-                                              const struct toml_node *table)
-{
-    for (const struct toml_node *node = loader_first(loader, table); node != NULL;
-         node = loader_next(loader, node)) {
-        if (strcmp(node->key, "component") == 0) {
-            return node;
-        }
-    }
-    return NULL;
-}
-
 static void targets_read(struct loader *loader, const struct toml_node *table,
                          const struct serve_section *section, struct manifest_serve *serve)
 {
-    const struct toml_node *component = component_node(loader, table);
+    const struct toml_node *component = section_key(loader, table, "component");
 
     if (component != NULL && section->routes != NULL) {
         problem_error(loader->problems, loader_key(loader, component),
@@ -338,7 +326,8 @@ void serves_read(struct loader *loader, const struct toml_node *array)
     if (manifest->serves == NULL) {
         return;
     }
-    if (count == 0 && !problems_failed(loader->problems)) {
+    bool others = manifest->top_count > 0 || manifest->schedule_count > 0;
+    if (count == 0 && !others && !problems_failed(loader->problems)) {
         problem_warning(loader->problems, loader_file(loader),
                         "nothing listens; add [[serve]] with a route");
     }

@@ -236,3 +236,11 @@ void endpoint_format_remote(const struct sockaddr *address, char ret[ENDPOINT_RE
         memcpy(ret, "unix", sizeof("unix"));
     }
 }
+
+bool endpoint_peer_is(int fd, uid_t user)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == user || peer.uid == 0);
+}

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -50,3 +51,7 @@ void endpoint_format(const struct endpoint *endpoint, char ret[ENDPOINT_TEXT_BYT
 
 /** The other side of a connection, for logs: "127.0.0.1:567", "[::1]:567", "unix". */
 void endpoint_format_remote(const struct sockaddr *address, char ret[ENDPOINT_REMOTE_BYTES]);
+
+/** Whether the other end of a connected unix socket was this user's program or root's when it connected (unix(7),
+ *  SO_PEERCRED). `user`: this user. */
+bool endpoint_peer_is(int fd, uid_t user);

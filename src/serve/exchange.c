@@ -212,10 +212,10 @@ void exchange_open(struct exchange *exchange, void *connection, size_t stream_by
     exchange->stream_bytes = stream_bytes;
     if (exchange->request.has_body) {
         stream_init(&exchange->body, stream_bytes);
-        stream_set_reader(&exchange->body,
-                          (struct stream_waker){exchange_wake_by_stream, exchange});
-        stream_set_writer(&exchange->body,
-                          (struct stream_waker){exchange_tell_by_stream, exchange});
+        stream_set_reader(&exchange->body, (struct stream_waker){.wake = exchange_wake_by_stream,
+                                                                 .argument = exchange});
+        stream_set_writer(&exchange->body, (struct stream_waker){.wake = exchange_tell_by_stream,
+                                                                 .argument = exchange});
         exchange->body_open = true;
     }
     exchange_hold(exchange,

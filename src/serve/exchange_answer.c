@@ -174,8 +174,10 @@ static enum exchange_result begin(struct exchange *exchange, unsigned status,
     }
     exchange->length = length;
     stream_init(&exchange->out, exchange->stream_bytes);
-    stream_set_reader(&exchange->out, (struct stream_waker){exchange_tell_by_stream, exchange});
-    stream_set_writer(&exchange->out, (struct stream_waker){exchange_wake_by_stream, exchange});
+    stream_set_reader(&exchange->out,
+                      (struct stream_waker){.wake = exchange_tell_by_stream, .argument = exchange});
+    stream_set_writer(&exchange->out,
+                      (struct stream_waker){.wake = exchange_wake_by_stream, .argument = exchange});
     exchange->out_open = true;
     exchange_hold(exchange, (long long)exchange->content.size);
     exchange->whole = whole; /* No lock: it is told of with the answer. */

@@ -95,8 +95,17 @@ static void visit_exited(struct guest *guest, void *context, const struct exit *
     visit_destroy(visit);
 }
 
-static const struct guest_role http_role = {
-    .kind = "http", .before_turn = visit_before_turn, .exited = visit_exited};
+static bool visit_is_left(struct guest *guest, void *context)
+{
+    (void)guest;
+    struct visit *visit = context;
+    return exchange_gone(visit->exchange);
+}
+
+static const struct guest_role http_role = {.kind = "http",
+                                            .before_turn = visit_before_turn,
+                                            .gone = visit_is_left,
+                                            .exited = visit_exited};
 
 static void refuse(struct exchange *exchange, unsigned status)
 {
@@ -142,24 +151,13 @@ static struct visit *visit_of(struct engine_call *call)
     return guest_context(guest_of_call(call), &http_role);
 }
 
-/* What request_get() can be asked for; the same numbers in sdk/c/mote.h. */
-enum request_field {
-    FIELD_METHOD,
-    FIELD_PATH,
-    FIELD_QUERY,
-    FIELD_TARGET,
-    FIELD_HOST,
-    FIELD_REMOTE,
-    FIELD_ID,
-};
-
 static struct text text_of(const char *string)
 {
     return (struct text){string, strlen(string)};
 }
 
 /* request_get(field, buffer, capacity) -> i32: full size. */
-static enum engine_call_result request_get(struct engine_call *call)
+static enum engine_call_result host_request_get(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
     if (visit == NULL) {
@@ -168,25 +166,25 @@ static enum engine_call_result request_get(struct engine_call *call)
     const struct request *request = exchange_request(visit->exchange);
     struct text text = {0};
     switch (call->arguments[0]) {
-    case FIELD_METHOD:
+    case ABI_REQUEST_FIELD_METHOD:
         text = request->method_name;
         break;
-    case FIELD_PATH:
+    case ABI_REQUEST_FIELD_PATH:
         text = request->path;
         break;
-    case FIELD_QUERY:
+    case ABI_REQUEST_FIELD_QUERY:
         text = request->query;
         break;
-    case FIELD_TARGET:
+    case ABI_REQUEST_FIELD_TARGET:
         text = request->target;
         break;
-    case FIELD_HOST:
+    case ABI_REQUEST_FIELD_HOST:
         text = request->host;
         break;
-    case FIELD_REMOTE:
+    case ABI_REQUEST_FIELD_REMOTE:
         text = text_of(request->remote);
         break;
-    case FIELD_ID:
+    case ABI_REQUEST_FIELD_ID:
         text = text_of(request->id);
         break;
     default: /* a number from the guest, not an enum of ours */
@@ -215,7 +213,7 @@ static bool lookup_begin(struct engine_call *call, struct visit **ret_visit, str
 }
 
 /* request_param(name, size, buffer, capacity) -> i32: a segment of the route. */
-static enum engine_call_result request_param(struct engine_call *call)
+static enum engine_call_result host_request_param(struct engine_call *call)
 {
     struct visit *visit;
     struct text name;
@@ -235,7 +233,7 @@ static enum engine_call_result request_param(struct engine_call *call)
 }
 
 /* request_query_value(name, size, buffer, capacity) -> i32. */
-static enum engine_call_result query_value(struct engine_call *call)
+static enum engine_call_result host_request_query_value(struct engine_call *call)
 {
     struct visit *visit;
     struct text name;
@@ -250,7 +248,7 @@ static enum engine_call_result query_value(struct engine_call *call)
 }
 
 /* request_header(name, size, buffer, capacity) -> i32: the first of that name. */
-static enum engine_call_result header_value(struct engine_call *call)
+static enum engine_call_result host_request_header(struct engine_call *call)
 {
     struct visit *visit;
     struct text name;
@@ -268,7 +266,7 @@ static enum engine_call_result header_value(struct engine_call *call)
 }
 
 /* request_header_at(index, buffer, capacity) -> i32: "name: value". */
-static enum engine_call_result header_at(struct engine_call *call)
+static enum engine_call_result host_request_header_at(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
     if (visit == NULL) {
@@ -316,7 +314,7 @@ static int32_t error_of(enum exchange_result result)
 }
 
 /* request_read(buffer, capacity) -> i32: bytes of the body; 0: its end. Parks. */
-static enum engine_call_result request_read(struct engine_call *call)
+static enum engine_call_result host_request_read(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
     if (visit == NULL) {
@@ -408,7 +406,7 @@ static enum engine_call_result write_all(struct engine_call *call, struct visit 
 
 /* respond(status, headers, size, body, size) -> i32: the whole answer. Parks on a slow client when the
  * body is large; `state` is then 1 and what has gone. */
-static enum engine_call_result respond(struct engine_call *call)
+static enum engine_call_result host_respond(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
     if (visit == NULL) {
@@ -447,7 +445,7 @@ static enum engine_call_result respond(struct engine_call *call)
 }
 
 /* respond_begin(status, headers, size, length) -> i32: the head; `length` -1 when unknown. */
-static enum engine_call_result respond_begin(struct engine_call *call)
+static enum engine_call_result host_respond_begin(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
     if (visit == NULL) {
@@ -475,7 +473,7 @@ static enum engine_call_result respond_begin(struct engine_call *call)
 
 /* respond_write(data, size) -> i32: 0 when all of it was taken. Parks on a slow client; `state`
  * counts what has gone. */
-static enum engine_call_result respond_write(struct engine_call *call)
+static enum engine_call_result host_respond_write(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
     if (visit == NULL) {
@@ -489,7 +487,7 @@ static enum engine_call_result respond_write(struct engine_call *call)
 }
 
 /* client_gone() -> i32: 1 when nobody will read the answer. */
-static enum engine_call_result client_gone(struct engine_call *call)
+static enum engine_call_result host_client_gone(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
     if (visit == NULL) {
@@ -498,20 +496,11 @@ static enum engine_call_result client_gone(struct engine_call *call)
     return guest_answer(call, exchange_gone(visit->exchange));
 }
 
+#define IMPORT(name, signature, parks) {"mote", #name, signature, parks, host_##name},
+
 const struct engine_import *handler_imports(size_t *ret_count)
 {
-    static const struct engine_import imports[] = {
-        {"mote", "request_get", "iii:i", false, request_get},
-        {"mote", "request_param", "iiii:i", false, request_param},
-        {"mote", "request_query_value", "iiii:i", false, query_value},
-        {"mote", "request_header", "iiii:i", false, header_value},
-        {"mote", "request_header_at", "iii:i", false, header_at},
-        {"mote", "request_read", "ii:i", true, request_read},
-        {"mote", "respond", "iiiii:i", true, respond},
-        {"mote", "respond_begin", "iiiI:i", false, respond_begin},
-        {"mote", "respond_write", "ii:i", true, respond_write},
-        {"mote", "client_gone", ":i", false, client_gone},
-    };
+    static const struct engine_import imports[] = {ABI_SERVE(IMPORT)};
     *ret_count = ARRAY_LENGTH(imports);
     return imports;
 }

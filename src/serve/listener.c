@@ -1,5 +1,6 @@
 #include "serve/listener.h"
 
+#include "base/log.h"
 #include "serve/endpoint.h"
 
 #include <errno.h>
@@ -84,6 +85,16 @@ static bool is_transient(int os)
            os == EOPNOTSUPP || os == ENETUNREACH || os == EPERM;
 }
 
+/* The kernel says who the client is; its word counts, also where the file's mode would let more in. */
+static bool is_welcome(const struct listener *listener, int fd)
+{
+    if (!listener->site->options.own_user_only || endpoint_peer_is(fd, geteuid())) {
+        return true;
+    }
+    log_printf(LOG_WARN, "a program of another user was turned away from a unix socket");
+    return false;
+}
+
 static void on_ready(struct source *source, uint32_t events)
 {
     (void)events;
@@ -95,7 +106,9 @@ static void on_ready(struct source *source, uint32_t events)
         } address;
         socklen_t size = sizeof(address);
         int fd = accept4(source->fd, &address.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
+        if (fd >= 0 && !is_welcome(listener, fd)) {
+            close(fd);
+        } else if (fd >= 0) {
             char remote[ENDPOINT_REMOTE_BYTES];
             if (size < sizeof(address.any.sa_family)) {
                 address.any.sa_family = AF_UNIX;

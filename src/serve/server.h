@@ -41,6 +41,8 @@ struct serve_options {
     bool cancel_on_disconnect; /**< Half-close counts as gone. */
     bool access_log;
     mode_t unix_mode; /**< Of a unix socket's file; 0: 0660. */
+    /** Unix sockets: clients of other users, but for root, are turned away, whatever the file's mode. */
+    bool own_user_only;
 };
 
 struct server;

@@ -70,3 +70,11 @@ def zoo(workshop, component=None, capability=None, routes=None, **sections):
                {"zoo": {"source": workshop.zoo(), "capability": "visitor", **(component or {})}},
                capabilities={"visitor": {"inherits": "sandboxed", "max-cpu-ms": 500,
                                          **(capability or {})}}, **sections)
+
+
+def zoo_example(workshop):
+    """examples/zoo by its own manifest, built, on any free port."""
+    folder = os.path.join(workshop.zoo_folder(), "wasm")
+    with open(os.path.join(ZOO_FOLDER, "mote.toml"), encoding="utf-8") as file:
+        manifest = file.read()
+    return manifest.replace('"wasm/', f'"{folder}/').replace("127.0.0.1:8080", "127.0.0.1:0")

@@ -33,13 +33,17 @@ class Workshop:
 
     def zoo(self):
         """The zoo's component, built by `mote build` from a copy of its folder."""
-        def make(path):
+        return os.path.join(self.zoo_folder(), "wasm", "zoo.wasm")
+
+    def zoo_folder(self):
+        """A copy of examples/zoo, built."""
+        if "zoo" not in self.made:
             copy = self.home.path("zoo")
             shutil.copytree(ZOO_FOLDER, copy, ignore=shutil.ignore_patterns("wasm"), dirs_exist_ok=True)
             done = self.home.run("build", copy)
             assert done.status == 0, done
-            shutil.copy(os.path.join(copy, "wasm", "zoo.wasm"), path)
-        return self._once("zoo", make)
+            self.made["zoo"] = copy
+        return self.made["zoo"]
 
     def c(self, name):
         """tests/guests/NAME.c, a guest that includes mote.h."""

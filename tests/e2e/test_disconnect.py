@@ -85,7 +85,7 @@ def test_a_handler_runs_on_when_its_client_left(abi, how):
     leave(connection, how)
     abi.wait_processes(0)
     assert exits(abi, "normal") == before + 1
-    assert abi.log.having("late: ")
+    abi.log.wait_for("late: ")
 
 
 def test_a_handler_is_told_that_its_client_was_reset(abi):

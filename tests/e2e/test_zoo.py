@@ -56,7 +56,7 @@ def test_every_route_of_the_zoo_does_what_it_says(served):
 
 def test_the_tests_zoo_has_the_routes_of_the_example():
     with open(os.path.join(apps.ZOO_FOLDER, "mote.toml"), encoding="utf-8") as file:
-        found = dict(re.findall(r'^"([A-Z]+ /[^"]*)"\s*=\s*"([^"]+)"', file.read(), re.MULTILINE))
+        found = dict(re.findall(r'^"([A-Z]+ /[^"]*)"\s*=\s*"(zoo#[^"]+)"', file.read(), re.MULTILINE))
     assert found == apps.ZOO_ROUTES
 
 

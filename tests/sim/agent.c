@@ -40,15 +40,25 @@ static void message_count_destroy(struct entry *entry)
     struct world *world = NULL;
     memcpy(&world, message->body, sizeof(world));
     world->messages_destroyed++;
-    message_destroy(message);
+    world->message_destroy(entry);
+}
+
+struct message *agent_message(struct world *world, struct agent *from, struct agent *to)
+{
+    struct message *message = message_create(from->process.pid.raw, from->sent[to->number], &world,
+                                             sizeof(world));
+    INVARIANT(message != NULL);
+    world->message_destroy = message->entry.destroy;
+    message->entry.destroy = message_count_destroy;
+    return message;
 }
 
 void agent_send(struct world *world, struct agent *from, struct agent *to)
 {
-    struct message *message = message_create(from->number, from->sent[to->number], &world,
-                                             sizeof(world));
-    INVARIANT(message != NULL);
-    message->entry.destroy = message_count_destroy;
+    if (from->exited > 0) {
+        return; /* What it had sent is counted when others hear of its end. */
+    }
+    struct message *message = agent_message(world, from, to);
     enum push_result result;
     if (world->plant == PLANT_LOST_WAKE && world_draw(world, 20) == 0) {
         result = mailbox_push(&to->process.mailbox, &message->entry);
@@ -75,29 +85,34 @@ void agent_send(struct world *world, struct agent *from, struct agent *to)
         }
         break;
     }
-    message_destroy(message);
+    world->message_destroy(&message->entry);
 }
 
 static void agent_take_mail(struct agent *agent)
 {
     struct world *world = agent->world;
-    struct entry *entry;
-    while ((entry = mailbox_take(&agent->process.mailbox)) != NULL) {
+    struct message *message;
+    while (ties_tick(agent), (message = process_receive(&agent->process, NULL)) != NULL) {
         if (world->plant == PLANT_SWAPPED_MAIL && world_draw(world, 20) == 0) {
-            struct entry *second = mailbox_take(&agent->process.mailbox);
+            struct message *second = process_receive(&agent->process, NULL);
             if (second != NULL) {
-                enum push_result again = mailbox_push(&agent->process.mailbox, entry);
+                enum push_result again = mailbox_push(&agent->process.mailbox, &message->entry);
                 INVARIANT(again == PUSH_ACCEPTED);
-                entry = second;
+                message = second;
             }
         }
-        struct message *message = CONTAINER_OF(entry, struct message, entry);
-        if (message->label != agent->got[message->sender]) {
-            world_fail(world, "agent %u got message %lu of agent %lu instead of %lu", agent->number,
-                       message->label, message->sender, agent->got[message->sender]);
+        if (message->kind == MESSAGE_SEND || message->kind == MESSAGE_CALL) {
+            unsigned sender = world_agent(world, message->sender)->number;
+            if (message->label != agent->got[sender]) {
+                world_fail(world, "agent %u got message %lu of agent %u instead of %lu",
+                           agent->number, message->label, sender, agent->got[sender]);
+            }
+            agent->got[sender]++;
         }
-        agent->got[message->sender]++;
-        entry->destroy(entry);
+        if (message->kind != MESSAGE_SEND) {
+            ties_take(agent, message);
+        }
+        message_destroy(message);
     }
 }
 
@@ -105,7 +120,7 @@ static void agent_begin_turn(struct agent *agent)
 {
     struct world *world = agent->world;
     bool slept = agent->sleep_due_ns != 0 && agent->sleep_due_ns <= world->now_ns;
-    if (!agent->first_turn_due && !agent->yielded && !agent->woken && !slept) {
+    if (!agent->first_turn_due && !agent->yielded && !agent->woken && !slept && !agent->may_turn) {
         world_fail(world, "agent %u has a turn without a cause", agent->number);
     }
     if (agent->reclaimed > 0 || agent->exited > 0) {
@@ -114,7 +129,8 @@ static void agent_begin_turn(struct agent *agent)
     if (atomic_load(&agent->process.worker) != worker_current()) {
         world_fail(world, "agent %u runs on a worker that is not its own", agent->number);
     }
-    agent->first_turn_due = agent->yielded = agent->woken = false;
+    agent->first_turn_due = agent->yielded = agent->woken = agent->may_turn = false;
+    ties_tick(agent);
     /* Its timer may be a little late, and wake it when it has a turn for another reason already. */
     if (slept || world_draw(world, 2) == 0) {
         process_cancel_wake(&agent->process);
@@ -129,25 +145,34 @@ static void deferred_run(struct task *task)
     process_release(&agent->process);
 }
 
-static struct agent *world_any(struct world *world)
+struct agent *world_some(struct world *world)
 {
-    return world->agents[world_draw(world, world->agent_count)];
+    struct agent *agent;
+    unsigned tries = 0;
+    do {
+        agent = world->agents[world_draw(world, world->agent_count)];
+    } while (agent->exited > 0 && ++tries < 3);
+    return agent;
 }
 
 static void agent_act(struct agent *agent)
 {
     struct world *world = agent->world;
+    if (world_draw(world, 2) == 0) {
+        ties_act(agent);
+        return;
+    }
     switch (world_draw(world, 10)) {
     case 0:
-        agent_spawn(world);
+        agent_spawn(world, agent);
         return;
     case 1:
         if (world_draw(world, 3) == 0) {
-            agent_kill(world_any(world));
+            agent_kill(world_some(world));
         }
         return;
     case 2:
-        agent_wake(world_any(world));
+        agent_wake(world_some(world));
         return;
     case 3:
         agent_send(world, agent, agent);
@@ -172,7 +197,7 @@ static void agent_act(struct agent *agent)
         return;
     default:
         for (uint64_t count = world_draw(world, 4); count > 0; count--) {
-            agent_send(world, agent, world_any(world));
+            agent_send(world, agent, world_some(world));
         }
         return;
     }
@@ -182,6 +207,7 @@ static enum turn agent_end(struct agent *agent, struct exit *ret_exit, enum exit
 {
     agent->said_exit = true;
     agent->said = ret_exit->exit_class = exit_class;
+    snprintf(ret_exit->reason, sizeof(ret_exit->reason), "crash %u", agent->world->crash_count++);
     return TURN_ENDED;
 }
 
@@ -197,9 +223,11 @@ static enum turn agent_spin(struct agent *agent, struct exit *ret_exit)
     struct world *world = agent->world;
     for (;;) {
         world->now_ns += world_draw(world, 1500 * US);
+        world_run_beside(world);
         if (world_draw(world, 10) == 0) {
             agent_kill(agent);
         }
+        ties_tick(agent);
         switch (process_tick(&agent->process)) {
         case TICK_CONTINUE:
             continue;
@@ -220,21 +248,31 @@ static enum turn agent_turn(struct process *process, struct exit *ret_exit)
     agent_begin_turn(agent);
     world->now_ns += world_draw(world, 50 * US);
     agent_take_mail(agent);
-    for (uint64_t actions = world_draw(world, 4); actions > 0; actions--) {
+    for (uint64_t actions = world_draw(world, 5); actions > 0; actions--) {
+        world_run_beside(world);
+        if (world_draw(world, 4) == 0) {
+            agent_take_mail(agent);
+        }
         agent_act(agent);
     }
-    switch (world_draw(world, 12)) {
+    switch (world_draw(world, 24)) {
     case 0:
         return agent_end(agent, ret_exit, EXIT_NORMAL);
     case 1:
         return agent_end(agent, ret_exit, EXIT_CRASHED);
     case 2:
-        return agent_yield(agent);
     case 3:
+        return agent_yield(agent);
+    case 10:
         return agent_spin(agent, ret_exit);
     case 4:
     case 5:
     case 6:
+    case 7:
+    case 8:
+    case 9:
+        /* Its timer may have fired during this turn. */
+        agent->may_turn = agent->may_turn || agent->sleep_due_ns != 0;
         agent->sleep_due_ns = world->now_ns + world_draw_span(world);
         process_wake_at(process, agent->sleep_due_ns);
         if (world->plant == PLANT_EARLY_WAKE && world_draw(world, 20) == 0) {
@@ -266,11 +304,11 @@ static void agent_exited(struct process *process, const struct exit *exit)
     switch (exit->exit_class) {
     case EXIT_NORMAL:
     case EXIT_CRASHED:
-        right = agent->said_exit && agent->said == exit->exit_class;
+        right = (agent->said_exit && agent->said == exit->exit_class) || ties_may_end(agent, exit);
         break;
     case EXIT_KILLED:
         right = strcmp(exit->reason, agent->kill_reason) == 0 ||
-                strcmp(exit->reason, "the node stops") == 0;
+                strcmp(exit->reason, "the node stops") == 0 || ties_may_end(agent, exit);
         break;
     case EXIT_CRASHED_TIMEOUT:
         right = agent->deadline_due_ns != 0 && agent->deadline_due_ns <= world->now_ns;
@@ -279,10 +317,13 @@ static void agent_exited(struct process *process, const struct exit *exit)
         right = agent->cpu_budget_ns != 0 && process->cpu_ns >= agent->cpu_budget_ns;
         break;
     case EXIT_SHUTDOWN:
+        right = ties_may_end(agent, exit);
+        break;
     case EXIT_EXITED:
     case EXIT_CRASHED_MEMORY:
         break;
     }
+    ties_exited(agent, exit);
     if (!right) {
         world_fail(world, "agent %u cannot have ended %s: %s", agent->number,
                    exit_class_name(exit->exit_class), exit->reason);
@@ -306,7 +347,7 @@ static const struct body agent_body = {
     .destroy = agent_destroy,
 };
 
-void agent_spawn(struct world *world)
+void agent_spawn(struct world *world, struct agent *parent)
 {
     if (world->agent_count == AGENTS_MAX) {
         return;
@@ -318,8 +359,12 @@ void agent_spawn(struct world *world)
     agent->first_turn_due = true;
     agent->cpu_budget_ns = world_draw(world, 2) == 0 ? 0 : (1 + world_draw(world, 20)) * MS;
     uint64_t deadline_ns = world_draw(world, 2) == 0 ? 0 : 1 + world_draw_span(world);
+    agent->quotas.ties_max = world_draw(world, 4) == 0 ? (uint32_t)world_draw(world, 4) : 1000;
+    agent->traps = world_draw(world, 3) == 0;
     const struct process_options options = {
         .kind = "agent",
+        .quotas = &agent->quotas,
+        .traps_exits = agent->traps,
         .mailbox = {.messages = (uint32_t)world_draw(world, 8)},
         .cpu_budget_ns = agent->cpu_budget_ns,
         .deadline_ns = deadline_ns,
@@ -332,6 +377,10 @@ void agent_spawn(struct world *world)
     }
     bool full = world->alive == world->max_processes;
     struct err err = {.code = ERR_NONE};
+    if (parent != NULL) {
+        world->agents[world->agent_count] = agent; /* For what it will be told of it. */
+        ties_child(parent, agent, false);
+    }
     bool started = process_start(&agent->process, worker, &err);
     if (started == full || (!started && err.code != ERR_LIMIT)) {
         world_fail(world, "%u of %u alive, start says %d %s", world->alive, world->max_processes,
@@ -339,7 +388,10 @@ void agent_spawn(struct world *world)
     }
     if (!started) {
         world->refused++;
-        process_release(&agent->process);
+        if (parent != NULL) {
+            ties_child(parent, agent, true);
+        }
+        process_discard(&agent->process);
         process_release(&agent->process);
         return;
     }
@@ -390,6 +442,7 @@ void agent_check(struct agent *agent)
     if ((found == NULL) != (agent->exited == 1) || (found != NULL && found != &agent->process)) {
         world_fail(world, "agent %u is found, or not, against its state", agent->number);
     }
+    ties_check(agent);
     if (found != NULL) {
         process_release(found);
     } else if (agent->corpse_hash == 0) {
@@ -411,6 +464,7 @@ void agent_check_settled(struct agent *agent)
         agent_check_corpse(agent);
         return;
     }
+    ties_check_settled(agent);
     if (agent->kill_reason[0] != '\0') {
         world_fail(world, "agent %u lives on after it was killed", agent->number);
     }

@@ -84,12 +84,17 @@ static void world_begin(struct world *world)
     if (world->node == NULL) {
         world_fail(world, "%s", err.text);
     }
-    agent_spawn(world);
+    agent_spawn(world, NULL);
 }
 
-static struct agent *world_any(struct world *world)
+struct agent *world_agent(struct world *world, uint64_t pid)
 {
-    return world->agents[world_draw(world, world->agent_count)];
+    for (unsigned i = world->agent_count; i-- > 0;) {
+        if (world->agents[i]->process.pid.raw == pid) {
+            return world->agents[i];
+        }
+    }
+    world_fail(world, "there is no agent of pid %lu", pid);
 }
 
 /* A stop acts in the next round of its worker, whatever else waits there; only when the process is
@@ -114,17 +119,34 @@ static void world_check_doomed(struct world *world, struct worker *worker)
     }
 }
 
+static enum worker_state world_round(struct world *world, unsigned index)
+{
+    struct worker *before = worker_current();
+    world->runs[index] = true;
+    enum worker_state state = worker_run(&node_loop(world->node, index)->worker);
+    world->runs[index] = false;
+    if (worker_current() != before) {
+        world_fail(world, "worker %u keeps the thread", index);
+    }
+    return state;
+}
+
+void world_run_beside(struct world *world)
+{
+    unsigned index = (unsigned)world_draw(world, world->workers);
+    if (!world->runs[index] && world_draw(world, 2) == 0) {
+        (void)world_round(world, index);
+    }
+}
+
 static enum worker_state world_run_worker(struct world *world, unsigned index)
 {
     struct worker *worker = &node_loop(world->node, index)->worker;
     world_mark_doomed(world, worker);
-    enum worker_state state = worker_run(worker);
+    enum worker_state state = world_round(world, index);
     world_check_doomed(world, worker);
     if (state == WORKER_PAUSE && world_draw(world, 2) == 0) {
         world->now_ns += WORKER_PAUSE_NS;
-    }
-    if (worker_current() != NULL) {
-        world_fail(world, "worker %u keeps the thread", index);
     }
     return state;
 }
@@ -148,7 +170,8 @@ static bool world_rests(struct world *world)
 {
     for (unsigned i = 0; i < world->workers; i++) {
         struct worker *worker = &node_loop(world->node, i)->worker;
-        if (atomic_load(&worker->inbox) != NULL || worker_next_ns(worker) <= world->now_ns) {
+        if (atomic_load(&worker->inbox) != NULL || worker_backlog(worker) > 0 ||
+            worker->deferred_first != NULL || worker_next_ns(worker) <= world->now_ns) {
             return false;
         }
     }
@@ -163,7 +186,7 @@ static void world_settle(struct world *world)
     unsigned idle = 0;
     for (unsigned round = 0; idle < world->workers || !world_rests(world); round++) {
         if (round > SETTLE_FREELY && round % 10 == 0) {
-            agent_kill(world_any(world));
+            agent_kill(world_some(world));
         }
         enum worker_state state = world_run_worker(world, round % world->workers);
         idle = state == WORKER_IDLE ? idle + 1 : 0;
@@ -174,24 +197,25 @@ static void world_settle(struct world *world)
     for (unsigned i = 0; i < world->agent_count; i++) {
         agent_check_settled(world->agents[i]);
     }
+    ties_settled(world);
 }
 
 static void world_step(struct world *world)
 {
     switch (world_draw(world, 16)) {
     case 0:
-        agent_spawn(world);
+        agent_spawn(world, NULL);
         break;
     case 1:
         if (world_draw(world, 4) == 0) {
-            agent_kill(world_any(world));
+            agent_kill(world_some(world));
         }
         break;
     case 2:
-        agent_wake(world_any(world));
+        agent_wake(world_some(world));
         break;
     case 3:
-        agent_send(world, world_any(world), world_any(world));
+        agent_send(world, world_some(world), world_some(world));
         break;
     case 4:
         world->now_ns += world_draw(world, 20 * MS);
@@ -265,8 +289,10 @@ static bool option_number(const char *argument, const char *name, uint64_t *ret)
 
 static bool option_plant(const char *argument, struct run *run)
 {
-    static const char *const names[] = {"--plant=none", "--plant=lost-wake", "--plant=swapped-mail",
-                                        "--plant=early-wake"};
+    static const char *const names[] = {
+        "--plant=none",        "--plant=lost-wake",  "--plant=swapped-mail",
+        "--plant=early-wake",  "--plant=lost-down",  "--plant=double-down",
+        "--plant=half-unlink", "--plant=stale-exit", "--plant=other-reason"};
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         if (strcmp(argument, names[i]) == 0) {
             run->plant = (enum plant)i;
@@ -290,7 +316,7 @@ int main(int count, char **arguments)
         }
     }
     signal(SIGABRT, replay_print);
-    uint64_t processes = 0, messages = 0, steals = 0, turns = 0;
+    uint64_t processes = 0, messages = 0, steals = 0, turns = 0, downs = 0, exits = 0, replies = 0;
     for (uint64_t seed = run.seed; seed < run.seed + run.seeds; seed++) {
         snprintf(replay, sizeof(replay), "replay: sim --seed=%lu --steps=%lu %s\n", seed, run.steps,
                  run.plant_name);
@@ -305,9 +331,13 @@ int main(int count, char **arguments)
         steals += counts.steals;
         processes += world.agent_count;
         messages += world.messages_sent;
+        downs += world.downs;
+        exits += world.exits;
+        replies += world.replies;
         world_end(&world);
     }
-    printf("%lu seeds kept every promise: %lu processes, %lu turns, %lu messages, %lu steals\n",
-           run.seeds, processes, turns, messages, steals);
+    printf("%lu seeds kept every promise: %lu processes, %lu turns, %lu messages, %lu steals, "
+           "%lu downs, %lu exits trapped, %lu replies\n",
+           run.seeds, processes, turns, messages, steals, downs, exits, replies);
     return 0;
 }

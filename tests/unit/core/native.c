@@ -203,10 +203,14 @@ void run_until_idle(struct node *node)
         for (unsigned i = 0; i < node_workers(node); i++) {
             struct worker *worker = worker_of(node, i);
             enum worker_state run = worker_run(worker);
-            busy = run != WORKER_IDLE || atomic_load(&worker->inbox) != NULL || busy;
+            busy = run != WORKER_IDLE || busy;
             if (run == WORKER_PAUSE) {
                 CONTAINER_OF(node_env(node), struct still_env, env)->now_ns += WORKER_PAUSE_NS;
             }
+        }
+        for (unsigned i = 0; i < node_workers(node); i++) {
+            /* Something for one whose turn in this round was over. */
+            busy = busy || atomic_load(&worker_of(node, i)->inbox) != NULL;
         }
     }
 }

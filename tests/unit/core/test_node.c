@@ -101,10 +101,10 @@ enum { ROUND_TRIPS = 20000 };
 static enum turn turn_ping_pong(struct native *native, struct exit *ret_exit)
 {
     struct native *peer = native->argument;
-    struct entry *entry;
-    while ((entry = mailbox_take(&native->process.mailbox)) != NULL) {
-        uint64_t number = CONTAINER_OF(entry, struct message, entry)->label;
-        entry->destroy(entry);
+    struct message *message;
+    while ((message = process_receive(&native->process, NULL)) != NULL) {
+        uint64_t number = message->label;
+        message_destroy(message);
         if (number != native->number) {
             ret_exit->exit_class = EXIT_CRASHED;
             return TURN_ENDED;
@@ -150,11 +150,10 @@ enum { SENDERS = 4, SENT_EACH = 5000 };
 static enum turn turn_collect(struct native *native, struct exit *ret_exit)
 {
     uint64_t *next = native->argument;
-    struct entry *entry;
-    while ((entry = mailbox_take(&native->process.mailbox)) != NULL) {
-        struct message *message = CONTAINER_OF(entry, struct message, entry);
+    struct message *message;
+    while ((message = process_receive(&native->process, NULL)) != NULL) {
         bool in_order = message->label == next[message->sender]++;
-        entry->destroy(entry);
+        message_destroy(message);
         if (!in_order) {
             ret_exit->exit_class = EXIT_CRASHED;
             return TURN_ENDED;

@@ -305,10 +305,10 @@ static void killed_while_it_sleeps_its_timer_goes_with_it(void **state)
 static enum turn turn_take_mail(struct native *native, struct exit *ret_exit)
 {
     (void)ret_exit;
-    struct entry *entry;
-    while ((entry = mailbox_take(&native->process.mailbox)) != NULL) {
+    struct message *message;
+    while ((message = process_receive(&native->process, NULL)) != NULL) {
         native->number++;
-        entry->destroy(entry);
+        message_destroy(message);
     }
     return TURN_PARKED;
 }

@@ -20,8 +20,10 @@ static void fixture_init(struct fixture *fixture, size_t limit_bytes)
 {
     fixture->reader_wakes = fixture->writer_wakes = 0;
     stream_init(&fixture->stream, limit_bytes);
-    stream_set_reader(&fixture->stream, (struct stream_waker){count_wake, &fixture->reader_wakes});
-    stream_set_writer(&fixture->stream, (struct stream_waker){count_wake, &fixture->writer_wakes});
+    stream_set_reader(&fixture->stream, (struct stream_waker){.wake = count_wake,
+                                                              .argument = &fixture->reader_wakes});
+    stream_set_writer(&fixture->stream, (struct stream_waker){.wake = count_wake,
+                                                              .argument = &fixture->writer_wakes});
 }
 
 static size_t write_some(struct stream *stream, const char *words)
@@ -152,19 +154,102 @@ static void a_reader_that_closes_tells_the_writer_at_once(void **state)
     stream_fini(&f.stream);
 }
 
-static void a_large_buffer_is_given_back_when_it_is_empty(void **state)
+static void a_large_buffer_is_given_back_once_a_reader_waits(void **state)
 {
     (void)state;
     struct fixture f;
     fixture_init(&f, 256 * 1024);
     static char data[100000];
     size_t moved = 0;
-    assert_int_equal(stream_write(&f.stream, data, sizeof(data), &moved), STREAM_OK);
-    assert_true(f.stream.buffer.capacity >= sizeof(data));
-    assert_int_equal(stream_read(&f.stream, data, sizeof(data), &moved), STREAM_OK);
-    assert_int_equal(moved, sizeof(data));
-    assert_int_equal(f.stream.buffer.capacity, 0);
+    for (unsigned round = 0; round < 2; round++) {
+        assert_int_equal(stream_write(&f.stream, data, sizeof(data), &moved), STREAM_OK);
+        assert_non_null(f.stream.ring);
+        assert_int_equal(stream_read(&f.stream, data, sizeof(data), &moved), STREAM_OK);
+        assert_int_equal(moved, sizeof(data));
+        assert_int_equal(stream_read(&f.stream, data, sizeof(data), &moved), STREAM_WAIT);
+        assert_null(f.stream.ring);
+    }
     stream_fini(&f.stream);
+}
+
+static void bytes_keep_their_order_around_the_end_of_the_ring_and_while_it_grows(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 5000);
+    unsigned char data[1000];
+    size_t sent = 0;
+    size_t got = 0;
+    /* Always more in than out until it is full, then the same: every position, every size of the ring. */
+    for (unsigned round = 0; round < 200; round++) {
+        size_t size = 97 + round % 700;
+        for (size_t i = 0; i < size; i++) {
+            data[i] = (unsigned char)((sent + i) % 253);
+        }
+        size_t moved = 0;
+        if (stream_write(&f.stream, data, size, &moved) == STREAM_OK) {
+            sent += moved;
+        }
+        if (stream_read(&f.stream, data, 61 + round % 400, &moved) == STREAM_OK) {
+            for (size_t i = 0; i < moved; i++) {
+                assert_int_equal(data[i], (got + i) % 253);
+            }
+            got += moved;
+        }
+        assert_int_equal(stream_pending(&f.stream), sent - got);
+    }
+    assert_int_equal(f.stream.capacity, 5000);
+    stream_fini(&f.stream);
+}
+
+static void looking_waits_like_reading_and_writing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 8);
+    char data[8];
+    size_t moved = 0;
+    assert_true(stream_is_writable(&f.stream));
+    assert_false(stream_is_readable(&f.stream));
+    assert_int_equal(write_some(&f.stream, "12345678"), 8);
+    assert_int_equal(f.reader_wakes, 1);
+    assert_true(stream_is_readable(&f.stream));
+    assert_false(stream_is_writable(&f.stream));
+    assert_int_equal(stream_read(&f.stream, data, 8, &moved), STREAM_OK);
+    assert_int_equal(f.writer_wakes, 1);
+    assert_false(stream_is_readable(&f.stream));
+    stream_end(&f.stream);
+    assert_int_equal(f.reader_wakes, 2);
+    assert_true(stream_is_readable(&f.stream));
+    assert_true(stream_is_writable(&f.stream));
+    stream_fini(&f.stream);
+}
+
+static void count_retain(void *argument)
+{
+    ((int *)argument)[1]++;
+}
+
+static void whoever_is_woken_was_retained_for_it(void **state)
+{
+    (void)state;
+    struct stream stream;
+    stream_init(&stream, 8);
+    int calls[2] = {0, 0};
+    stream_set_reader(&stream, (struct stream_waker){count_wake, calls, count_retain});
+    char data[8];
+    size_t moved = 0;
+    assert_int_equal(stream_write(&stream, "a", 1, &moved), STREAM_OK);
+    assert_int_equal(calls[1], 0);
+    assert_int_equal(stream_read(&stream, data, 8, &moved), STREAM_OK);
+    assert_int_equal(stream_read(&stream, data, 8, &moved), STREAM_WAIT);
+    assert_int_equal(stream_write(&stream, "b", 1, &moved), STREAM_OK);
+    assert_int_equal(calls[0], 1);
+    assert_int_equal(calls[1], 1);
+    stream_abort(&stream, 1);
+    assert_int_equal(calls[0], 2);
+    assert_int_equal(calls[1], 2);
+    stream_fini(&stream);
 }
 
 enum { PUMPED_BYTES = 5 * 1000 * 1000 };
@@ -214,8 +299,10 @@ static void two_threads_move_all_bytes_in_order_without_a_lost_wake(void **state
     latch_init(&pump.reader);
     latch_init(&pump.writer);
     stream_init(&pump.stream, 10000);
-    stream_set_reader(&pump.stream, (struct stream_waker){wake_latch, &pump.reader});
-    stream_set_writer(&pump.stream, (struct stream_waker){wake_latch, &pump.writer});
+    stream_set_reader(&pump.stream,
+                      (struct stream_waker){.wake = wake_latch, .argument = &pump.reader});
+    stream_set_writer(&pump.stream,
+                      (struct stream_waker){.wake = wake_latch, .argument = &pump.writer});
     pthread_t writer;
     assert_int_equal(pthread_create(&writer, NULL, pump_write, &pump), 0);
     size_t got_all = 0;
@@ -255,7 +342,10 @@ int main(void)
         cmocka_unit_test(the_end_wakes_a_waiting_reader),
         cmocka_unit_test(an_abort_drops_what_is_unread_and_says_why),
         cmocka_unit_test(a_reader_that_closes_tells_the_writer_at_once),
-        cmocka_unit_test(a_large_buffer_is_given_back_when_it_is_empty),
+        cmocka_unit_test(a_large_buffer_is_given_back_once_a_reader_waits),
+        cmocka_unit_test(bytes_keep_their_order_around_the_end_of_the_ring_and_while_it_grows),
+        cmocka_unit_test(looking_waits_like_reading_and_writing),
+        cmocka_unit_test(whoever_is_woken_was_retained_for_it),
         cmocka_unit_test(two_threads_move_all_bytes_in_order_without_a_lost_wake),
     };
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);

@@ -23,6 +23,8 @@ static const struct named SECTIONS[] = {
     {"\n## `[[serve]]`\n", &SCHEMA_SERVE},
     {"\n## `[components.<name>]`\n", &SCHEMA_COMPONENT},
     {"\n## `[capabilities.<name>]`\n", &SCHEMA_CAPABILITY},
+    {"\n## `[[supervisor]]`\n", &SCHEMA_SUPERVISOR},
+    {"\n## `[[schedule]]`\n", &SCHEMA_SCHEDULE},
 };
 
 static const char *reference(struct bytes *text)

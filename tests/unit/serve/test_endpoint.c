@@ -115,6 +115,20 @@ static void a_client_is_named_as_logs_want_it(void **state)
     assert_string_equal(text, "unix");
 }
 
+static void the_kernel_says_whose_program_is_at_the_other_end(void **state)
+{
+    (void)state;
+    int pair[2];
+    uid_t me = geteuid();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_true(endpoint_peer_is(pair[0], me));
+    /* Root may always; whoever runs the tests otherwise is a stranger to somebody else. */
+    assert_int_equal(endpoint_peer_is(pair[0], me + 1), me == 0);
+    close(pair[0]);
+    close(pair[1]);
+    assert_false(endpoint_peer_is(pair[0], me));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +137,7 @@ int main(void)
         cmocka_unit_test(a_path_longer_than_the_kernel_takes_is_refused),
         cmocka_unit_test(sockets_of_one_endpoint_share_the_port_that_the_first_one_got),
         cmocka_unit_test(a_client_is_named_as_logs_want_it),
+        cmocka_unit_test(the_kernel_says_whose_program_is_at_the_other_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

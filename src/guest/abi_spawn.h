@@ -1,0 +1,28 @@
+/**
+ * @file
+ * What spawn() and supervisor_start() share: whom a guest may spawn, and where its children are counted.
+ *
+ * Threads: the calling guest's owner, within its turn.
+ */
+#pragma once
+
+#include "guest/actor.h"
+
+enum { SPAWN_NAME_BYTES_MAX = 255 };
+
+/** A component, or an entry of one, that a guest may spawn. */
+struct spawn_target {
+    const struct catalog_line *line;
+    char entry[SPAWN_NAME_BYTES_MAX + 1]; /**< "": the line's own. */
+};
+
+/** Look "component" or "component#export" up. 0, or what the host function answers: ABI_INVALID, ABI_DENIED (not in
+ *  allow-spawn; noted in the log), ABI_NOT_FOUND. */
+int32_t spawn_target_find(struct guest *guest, const char *what, const char *text,
+                          size_t size_bytes, struct spawn_target *ret);
+
+/** Where the guest's children are counted; made if need be. NULL: out of memory. */
+struct nursery *spawn_nursery(struct guest *guest);
+
+/** The ABI's number for a spawn that failed; what the operator can do something about is logged. */
+int32_t spawn_error(struct guest *guest, const struct err *err);

@@ -1,0 +1,46 @@
+/**
+ * @file
+ * The layout of a guest, for the files of this folder that implement its host functions.
+ */
+#pragma once
+
+#include "guest/guest.h"
+
+struct handle_table;
+struct nursery;
+struct post;
+
+/** How often one process may write log lines: a window of a second. */
+struct log_window {
+    uint64_t began_ns;
+    uint32_t lines, suppressed;
+    uint64_t denied_ns; /* when a refusal was last noted; 0: never */
+};
+
+struct guest {
+    struct process process;        /* first: the engine and core hand out its address */
+    struct component *component;   /* constant */
+    const struct grant *grant;     /* constant: the component's, or a narrower one of the role's */
+    struct engine_fiber *fiber;    /* owner; NULL once reclaimed */
+    const struct guest_role *role; /* constant */
+    void *context;                 /* constant */
+    unsigned seat;                 /* constant: the worker whose engine it was born in */
+    bool yielded;                  /* owner: its tick said yield in this turn */
+    bool full;                     /* owner: the engine had no room for it */
+    struct log_window log;         /* owner */
+    struct nursery *born_in;       /* constant once started: where it is counted; NULL: nowhere */
+    struct nursery *nursery;       /* owner: counts its own children; NULL: never had one */
+    struct handle_table *handles;  /* owner: ends of streams (handle.c); NULL: never had one */
+    struct post *post;  /* owner: mail and calls under way (abi_internal.h); NULL: none ever */
+    bool announced;     /* owner: a service that has said that it has started */
+    bool asked_to_stop; /* owner: it was told so: its return is a shutdown */
+    bool left;          /* owner: by exit(), with the class below */
+    enum exit_class left_class;
+    atomic_uint_least64_t memory_bytes; /* owner writes, any thread reads: at its last host call */
+};
+
+/** The guest that a process is, or NULL: another kind of body. Any thread. */
+const struct guest *guest_from_process(const struct process *process);
+
+/** Whether a guest may know of that process: of its own namespace, or one of allow-namespaces. Any thread. */
+bool guest_reaches(const struct guest *guest, const struct process *target);
