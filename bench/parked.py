@@ -88,21 +88,23 @@ def measure(mote, folder):
     sockets = []
     try:
         count, limited_by = how_many(server)
+        residents = server.stats()["processes"]["now"]  # Services and their supervisor.
+        count -= residents
         for _ in range(count):
             sockets.append(server.connect())
             if len(sockets) % BATCH == 0:
                 ask_all(server, sockets[-BATCH:], "/", answered=True)
         ask_all(server, sockets[len(sockets) - len(sockets) % BATCH:], "/", answered=True)
-        wait_for_processes(server, 0, "before any sleeps")
+        wait_for_processes(server, residents, "before any sleeps")
         before = settled(server)
         ask_all(server, sockets, "/sleep?ms=86000000", answered=False)
-        wait_for_processes(server, count, "asleep")
+        wait_for_processes(server, residents + count, "asleep")
         after = settled(server)
-        wait_for_processes(server, count, "still asleep")  # Else the figure is of fewer.
+        wait_for_processes(server, residents + count, "still asleep")  # Else the figure is of fewer.
         for sock in sockets:
             sock.close()
         sockets = []
-        wait_for_processes(server, 0, "after the clients left")
+        wait_for_processes(server, residents, "after the clients left")
         left = settled(server)
     finally:
         for sock in sockets:

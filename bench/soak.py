@@ -160,9 +160,9 @@ def held(pid):
 
 
 def idle(server):
-    """Whether no process is left."""
+    """Whether no process is left but those that stay."""
     stats = server.stats()
-    return stats is not None and stats["processes"]["now"] == 0
+    return stats is not None and stats["processes"]["now"] == server.residents
 
 
 def settled(server, limits):
@@ -210,6 +210,7 @@ def soak(server, options):
               ("left", lambda requests, deadline: leave_all(server, requests, deadline),
                options.requests // 50, 0.15)]
     passed, wrong = 0, []
+    server.residents = server.stats()["processes"]["now"]  # Services and supervisors.
     touch_slots(server)
     for name, send, requests, share in phases:
         try:

@@ -498,7 +498,8 @@ static inline uint64_t mote_self(void)
 /** Let others run for that long. */
 static inline void mote_sleep_ms(uint64_t ms)
 {
-    mote_abi_sleep((int64_t)(ms * 1000000));
+    const uint64_t year = UINT64_C(366) * 86400 * 1000; /* the longest the host takes */
+    mote_abi_sleep((int64_t)((ms < year ? ms : year) * 1000000));
 }
 
 /** Nanoseconds of a clock that never goes back. */
@@ -537,7 +538,8 @@ static inline int32_t mote_env(const char *name, char *buffer, size_t capacity)
 /* Milliseconds as the host wants them; below 0: for ever. */
 static inline int64_t mote_ns(int64_t ms)
 {
-    return ms < 0 ? -1 : ms > INT64_MAX / 1000000 ? INT64_MAX : ms * 1000000;
+    const int64_t year = INT64_C(366) * 86400 * 1000; /* the longest the host takes */
+    return ms < 0 ? -1 : (ms < year ? ms : year) * 1000000;
 }
 
 /** A name as a label: 64 bits of FNV-1a. Of a constant name the compiler makes a constant. */

@@ -39,7 +39,7 @@ int command_kill(int argc, char **argv)
     static const struct option longs[] = {{"reason", required_argument, NULL, WORD_REASON},
                                           {"namespace", required_argument, NULL, WORD_NAMESPACE},
                                           {0}};
-    const char *who = NULL;
+    const char *who = "";
     struct words words = {0};
     struct client_options options;
     AUTO(bytes_finip) struct bytes path = {0}, answer = {0};

@@ -47,11 +47,14 @@ static void wait_for_stop(const sigset_t *signals)
                number == SIGTERM  ? "SIGTERM"
                : number == SIGINT ? "SIGINT"
                                   : "without services");
-    /* Whoever asks a second time does not want to wait. */
+    /* Whoever asks a second time does not want to wait; but one stop is often sent twice, to a program
+     * and to its group. */
     sigset_t again;
     sigemptyset(&again);
     sigaddset(&again, SIGTERM);
     sigaddset(&again, SIGINT);
+    const struct timespec same = {.tv_nsec = 20 * 1000 * 1000};
+    (void)sigtimedwait(&again, NULL, &same);
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &again, NULL);

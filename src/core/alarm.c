@@ -16,6 +16,7 @@ struct alarm {
     struct message
         *message;           /* owner only: the next one to deliver; NULL: see `unread` and `owed` */
     struct message *unread; /* owner only: lies in the mailbox, nobody has taken it */
+    size_t size_bytes;      /* constant: what it holds, against the creator's mailbox limit */
     uint64_t owed;          /* owner only: firings for which there was no memory */
     uint64_t due_ns;        /* owner only */
     bool ended;             /* owner only: cancelled while its signal was on the way */
@@ -127,6 +128,10 @@ bool alarm_start(struct process *process, struct pid target, uint64_t after_ns, 
         return err_set(err, ERR_LIMIT, "a process may have %u timers",
                        (unsigned)process->quotas->timers_max);
     }
+    if (message->size_bytes > process->mailbox.limits.bytes - process->timer_bytes) {
+        return err_set(err, ERR_LIMIT, "timers of a process may hold %llu bytes",
+                       (unsigned long long)process->mailbox.limits.bytes);
+    }
     struct message *signal = signal_create(SIGNAL_ALARM, process->pid, sizeof(struct alarm));
     if (signal == NULL) {
         return err_set_memory(err);
@@ -151,6 +156,8 @@ bool alarm_start(struct process *process, struct pid target, uint64_t after_ns, 
     }
     map_insert(&process->awaited, &alarm->tie.member, reference);
     process->timers++;
+    alarm->size_bytes = message->size_bytes;
+    process->timer_bytes += alarm->size_bytes;
     alarm_run(alarm);
     *ret_reference = reference;
     return true;
@@ -172,6 +179,7 @@ static void alarm_end(struct alarm *alarm)
     timer_cancel(&alarm->timer);
     map_remove(&alarm->process->awaited, alarm->tie.member.key);
     alarm->process->timers--;
+    alarm->process->timer_bytes -= alarm->size_bytes;
     alarm_let_go(alarm);
 }
 

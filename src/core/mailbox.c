@@ -18,18 +18,27 @@ void mailbox_init(struct mailbox *mailbox, struct mailbox_limits limits)
     atomic_init(&mailbox->load, 0);
     mailbox->limits = limits;
     mailbox->ready_first = mailbox->ready_last = NULL;
+    mailbox->news_messages = 0;
+    mailbox->news_bytes = 0;
     mailbox->passed = mailbox->marked = NULL;
     mailbox->filter.kinds = mailbox->filter.labels = 0;
     mailbox->filter.reference = 0;
     mailbox->marked_reference = 0;
 }
 
+static struct message *message_of(struct entry *entry)
+{
+    return CONTAINER_OF(entry, struct message, entry);
+}
+
+static uint64_t bytes_of(const struct message *message)
+{
+    return message->size_bytes + (message->cargo != NULL ? message->cargo->holds_bytes : 0);
+}
+
 static uint64_t load_of(struct entry *entry)
 {
-    if (entry->kind != ENTRY_MESSAGE) {
-        return 0;
-    }
-    return ONE_MESSAGE + CONTAINER_OF(entry, struct message, entry)->size_bytes;
+    return entry->kind == ENTRY_MESSAGE ? ONE_MESSAGE + bytes_of(message_of(entry)) : 0;
 }
 
 /* Set room aside for a message. */
@@ -101,6 +110,10 @@ void mailbox_append(struct mailbox *mailbox, struct message *message)
     struct entry *entry = &message->entry;
     INVARIANT(entry->kind != ENTRY_SIGNAL);
     entry->next = NULL;
+    if (entry->kind == ENTRY_NEWS) {
+        mailbox->news_messages++;
+        mailbox->news_bytes += bytes_of(message);
+    }
     if (mailbox->ready_last == NULL) {
         mailbox->ready_first = entry;
     } else {
@@ -109,9 +122,13 @@ void mailbox_append(struct mailbox *mailbox, struct message *message)
     mailbox->ready_last = entry;
 }
 
-static struct message *message_of(struct entry *entry)
+/* Even a small mailbox takes the answers to a few calls. */
+enum { NEWS_BYTES_MIN = 16 << 20 };
+
+bool mailbox_overflows(const struct mailbox *mailbox, uint64_t more_messages)
 {
-    return CONTAINER_OF(entry, struct message, entry);
+    return mailbox->news_messages > mailbox->limits.messages + more_messages ||
+           mailbox->news_bytes > mailbox->limits.bytes + NEWS_BYTES_MIN;
 }
 
 static bool filter_takes_label(const struct mailbox_filter *filter, uint64_t label)
@@ -167,7 +184,10 @@ static struct message *mailbox_take_after(struct mailbox *mailbox, struct entry 
     }
     entry->next = NULL;
     uint64_t less = load_of(entry);
-    if (less != 0) {
+    if (less == 0) {
+        mailbox->news_messages--;
+        mailbox->news_bytes -= bytes_of(message_of(entry));
+    } else {
         atomic_fetch_sub_explicit(&mailbox->load, less, memory_order_relaxed);
     }
     return message_of(entry);

@@ -57,6 +57,8 @@ struct mailbox {
     atomic_uint_least64_t load;
     struct mailbox_limits limits; /* constant after init */
     struct entry *ready_first;    /* owner only; oldest first */
+    uint32_t news_messages;       /* owner only: ready ones that no limit counts */
+    uint64_t news_bytes;          /* owner only */
     struct entry *ready_last;     /* owner only */
     struct entry *passed; /* owner only: the last one that `filter` passed over; NULL: none */
     struct mailbox_filter filter; /* owner only: of the last receive */
@@ -92,6 +94,10 @@ void mailbox_mark(struct mailbox *mailbox, uint64_t reference);
  *  how many. Owner only. */
 unsigned mailbox_flush(struct mailbox *mailbox, const struct mailbox_filter *filter,
                        uint64_t sender);
+
+/** Whether news lies unread beyond all measure: more pieces than messages and `more_messages` may be, or 16 MiB
+ *  more than their bytes. News is not refused, so its receiver has to answer for what it does not read. Owner only. */
+bool mailbox_overflows(const struct mailbox *mailbox, uint64_t more_messages);
 
 /** Whether something is ready, or has arrived. Owner only. */
 bool mailbox_has_mail(const struct mailbox *mailbox);

@@ -45,6 +45,8 @@ void payload_release(struct payload *payload); /**< NULL is allowed. */
 /** Something besides bytes that travels in a message, such as a stream's end: closed when nobody took it. */
 struct cargo {
     void (*destroy)(struct cargo *cargo);
+    size_t
+        holds_bytes; /**< At most; counts as that much of the message while it is in a mailbox. */
 };
 
 struct message {

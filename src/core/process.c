@@ -474,6 +474,10 @@ void process_run(struct process *process, struct worker *worker)
         process_ended(process, worker, &exit);
         return;
     }
+    /* Many turns that are each too short for a tick cost as much as a long one. */
+    if (process->cpu_budget_ns != 0 && process->unit_cpu_ns >= process->cpu_budget_ns) {
+        process_raise(process, STOP_CPU, NULL);
+    }
     if (process_stop_of(process) != STOP_NONE) {
         process_finish_stopped(process, worker);
         return;

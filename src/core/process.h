@@ -139,6 +139,7 @@ struct process {
     struct list watchers;      /* monitors of others on it */
     struct list registrations; /* guarded by the registry */
     uint32_t ties, timers;     /* against the quotas: what it made itself */
+    uint64_t timer_bytes;      /* of the messages of its timers, against its mailbox's limit */
     uint32_t registered[REGISTRY_KINDS];
     uint64_t next_reference;
     atomic_uint link_count, monitor_count, watcher_count; /* owner writes, any thread reads */

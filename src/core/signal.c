@@ -157,6 +157,10 @@ void signal_handle_all(struct process *process)
         }
         entry = next;
     }
+    uint64_t owed = (uint64_t)process->quotas->ties_max + process->quotas->timers_max;
+    if (mailbox_overflows(&process->mailbox, owed)) {
+        process_stop(process, STOP_KILL, "mailbox full of unread news");
+    }
 }
 
 /* What of a signal still counts at an exit: who is to be told, and who is not any more. */

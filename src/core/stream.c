@@ -117,6 +117,12 @@ static void ring_take(struct stream *stream, uint8_t *data, size_t size_bytes)
     stream->first = stream->size == 0 ? 0 : first;
 }
 
+static void writer_begins_waiting(struct stream *stream, size_t wants_bytes)
+{
+    stream->writer_waits = true;
+    stream->writer_wants = wants_bytes;
+}
+
 static enum stream_result write_locked(struct stream *stream, const void *data, size_t size_bytes,
                                        size_t *ret_written)
 {
@@ -126,7 +132,9 @@ static enum stream_result write_locked(struct stream *stream, const void *data, 
     size_t room = stream->limit_bytes - stream->size;
     size_t taken = size_bytes < room ? size_bytes : room;
     if (taken == 0 && size_bytes > 0) {
-        stream->writer_waits = true;
+        /* Not for every byte of room: the writer would take a turn for each of them. */
+        size_t half = stream->limit_bytes / 2;
+        writer_begins_waiting(stream, size_bytes < half ? size_bytes : half);
         return STREAM_WAIT;
     }
     if (taken > 0) {
@@ -134,7 +142,7 @@ static enum stream_result write_locked(struct stream *stream, const void *data, 
             if (stream->size == 0) {
                 return STREAM_CLOSED;
             }
-            stream->writer_waits = true;
+            writer_begins_waiting(stream, 0);
             return STREAM_WAIT;
         }
         ring_put(stream, data, taken);
@@ -172,7 +180,9 @@ bool stream_await_reader(struct stream *stream)
 {
     lock_take(&stream->lock);
     bool waits = stream->size > 0;
-    stream->writer_waits = stream->writer_waits || waits;
+    if (waits) {
+        writer_begins_waiting(stream, 0);
+    }
     lock_release(&stream->lock);
     return waits;
 }
@@ -205,8 +215,7 @@ enum stream_result stream_read(struct stream *stream, void *data, size_t size_by
     struct stream_waker waker = nobody;
     lock_take(&stream->lock);
     enum stream_result result = read_locked(stream, data, size_bytes, ret_read);
-    /* Not at every byte of room: the writer would take a turn for each of them. */
-    if (stream->writer_waits && stream->size <= stream->limit_bytes / 2) {
+    if (stream->writer_waits && stream->limit_bytes - stream->size >= stream->writer_wants) {
         stream->writer_waits = false;
         waker = waker_take(stream->writer);
     }
@@ -284,7 +293,9 @@ bool stream_is_writable(struct stream *stream)
     lock_take(&stream->lock);
     bool writable = stream->size < stream->limit_bytes || stream->ended || stream->aborted ||
                     stream->closed;
-    stream->writer_waits |= !writable;
+    if (!writable) {
+        writer_begins_waiting(stream, 1);
+    }
     lock_release(&stream->lock);
     return writable;
 }

@@ -4,8 +4,8 @@
  * body of a request, the body of an answer, and what two processes say to each other.
  *
  * Back-pressure: a write takes what fits below `limit_bytes` and says how much; when nothing fits
- * the writer parks and is woken once the reader has made room (half of the limit, or all of what
- * was there). A reader that finds nothing parks and is woken by the next write or end.
+ * the writer parks and is woken once the reader has made room for what is left
+ * of its write, or of half of the limit. A reader that finds nothing parks and is woken by the next write or end.
  * End and abort are told apart: after end the reader gets everything and then STREAM_ENDED; abort
  * drops what is unread. A reader that closes makes every later write STREAM_CLOSED.
  *
@@ -49,6 +49,7 @@ struct stream {
     uint64_t read_bytes;                /* guarded by lock: ever handed out */
     bool ended, aborted, closed;        /* guarded by lock */
     bool reader_waits, writer_waits;    /* guarded by lock */
+    size_t writer_wants;                /* guarded by lock: how much room it waits for */
     int reason;                         /* guarded by lock; the aborter's own code */
     struct stream_waker reader, writer; /* guarded by lock */
 };

@@ -9,11 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void supervisor_hear(struct supervisor *supervisor)
+/* What others send must not keep it from its children, or its worker from everybody else. */
+enum { HEAR_AT_ONCE = 64 };
+
+/* Take news. Whether there may be more. */
+static bool supervisor_hear(struct supervisor *supervisor)
 {
     struct process *process = &supervisor->process;
-    struct message *message;
-    while ((message = process_receive(process, NULL)) != NULL) {
+    for (unsigned i = 0; i < HEAR_AT_ONCE; i++) {
+        struct message *message = process_receive(process, NULL);
+        if (message == NULL) {
+            return false;
+        }
         switch (message->kind) {
         case MESSAGE_DOWN:
             supervisor_child_exited(supervisor, message->reference, message->reason);
@@ -36,6 +43,7 @@ static void supervisor_hear(struct supervisor *supervisor)
         }
         message_destroy(message);
     }
+    return true;
 }
 
 static enum turn supervisor_over(struct supervisor *supervisor, struct exit *ret_exit)
@@ -54,11 +62,14 @@ static enum turn supervisor_turn(struct process *process, struct exit *ret_exit)
 {
     struct supervisor *supervisor = supervisor_of(process);
     for (;;) {
-        supervisor_hear(supervisor);
+        bool more = supervisor_hear(supervisor);
         switch (supervisor_step(supervisor)) {
         case STEP_MORE:
             break;
         case STEP_WAIT: {
+            if (more) {
+                break;
+            }
             uint64_t due_ns = supervisor_due_ns(supervisor);
             if (due_ns == UINT64_MAX) {
                 process_cancel_wake(process);

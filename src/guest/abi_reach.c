@@ -82,8 +82,10 @@ struct process *abi_find(struct guest *guest, uint64_t pid)
 bool abi_may_touch(struct guest *guest, const struct process *target, const char *what)
 {
     const struct process *self = &guest->process;
+    /* A parent that is a supervisor has other children too. */
+    bool is_parent = pid_equal(self->parent, target->pid) && guest_from_process(target) != NULL;
     if (target == self || target->accepts_links || guest->grant->allow_process_control ||
-        pid_equal(target->parent, self->pid) || pid_equal(self->parent, target->pid)) {
+        pid_equal(target->parent, self->pid) || is_parent) {
         return true;
     }
     guest_log_denied(guest, what, "allow-process-control = true");

@@ -255,7 +255,9 @@ enum engine_call_result abi_supervisor_start(struct engine_call *call)
     if (trap) {
         return ENGINE_CALL_TRAP;
     }
-    if (error == 0 && spec.strategy > REST_FOR_ONE) {
+    /* Restarts within no time are never too many. */
+    bool endless = spec.max_restarts > 0 && spec.window_ms == 0;
+    if (error == 0 && (spec.strategy > REST_FOR_ONE || endless)) {
         error = ABI_INVALID;
     }
     uint64_t pid = 0;

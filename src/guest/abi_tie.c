@@ -26,10 +26,20 @@ enum engine_call_result abi_link(struct engine_call *call)
     return guest_answer(call, 0);
 }
 
-/* unlink(pid) -> i32. */
+/* unlink(pid) -> i32. A supervisor stays linked to who started it, or nobody would end it. */
 enum engine_call_result abi_unlink(struct engine_call *call)
 {
-    link_remove(guest_process(guest_of_call(call)), (struct pid){call->arguments[0]});
+    struct guest *guest = guest_of_call(call);
+    struct process *target = abi_find(guest, call->arguments[0]);
+    if (target != NULL) {
+        bool bound = guest_from_process(target) == NULL &&
+                     pid_equal(target->parent, guest->process.pid);
+        process_release(target);
+        if (bound) {
+            return guest_answer(call, ABI_DENIED);
+        }
+    }
+    link_remove(&guest->process, (struct pid){call->arguments[0]});
     return guest_answer(call, 0);
 }
 

@@ -13,9 +13,11 @@ static void end_destroy(struct cargo *cargo)
     pipe_finish(pipe_end_of(cargo), false, PIPE_NO_REASON);
 }
 
-static void end_init(struct pipe_end *end, struct pipe *pipe, bool writes)
+static void end_init(struct pipe_end *end, struct pipe *pipe, bool writes, size_t limit_bytes)
 {
-    *end = (struct pipe_end){.cargo.destroy = end_destroy, .pipe = pipe, .writes = writes};
+    *end = (struct pipe_end){.cargo = {.destroy = end_destroy, .holds_bytes = limit_bytes},
+                             .pipe = pipe,
+                             .writes = writes};
 }
 
 bool pipe_create(size_t limit_bytes, struct pipe_end **ret_reader, struct pipe_end **ret_writer)
@@ -25,8 +27,8 @@ bool pipe_create(size_t limit_bytes, struct pipe_end **ret_reader, struct pipe_e
         return false;
     }
     stream_init(&pipe->stream, limit_bytes);
-    end_init(&pipe->reader, pipe, false);
-    end_init(&pipe->writer, pipe, true);
+    end_init(&pipe->reader, pipe, false, limit_bytes);
+    end_init(&pipe->writer, pipe, true, limit_bytes);
     atomic_init(&pipe->ends, 2);
     *ret_reader = &pipe->reader;
     *ret_writer = &pipe->writer;

@@ -234,7 +234,8 @@ struct exchange_view exchange_look(struct exchange *exchange)
     struct exchange_view view = {.answer = exchange->answer,
                                  .finished = exchange->finished,
                                  .body_wanted = exchange->body_wanted,
-                                 .whole = exchange->whole};
+                                 /* Written before the answer is announced, and not since. */
+                                 .whole = exchange->answer == ANSWER_STREAM && exchange->whole};
     lock_release(&exchange->lock);
     return view;
 }

@@ -67,16 +67,20 @@ static enum turn turn_act(struct native *native, struct exit *ret_exit)
     return TURN_PARKED;
 }
 
-static struct native *actor(struct clock_room *room, uint32_t messages_max)
+static struct native *actor_within(struct clock_room *room, struct mailbox_limits limits)
 {
-    const struct process_options options = {
-        .kind = "test", .quotas = &three, .mailbox = {.messages = messages_max}};
+    const struct process_options options = {.kind = "test", .quotas = &three, .mailbox = limits};
     struct native *native = native_create(room->node, &room->tally, turn_act, &options);
     process_retain(&native->process);
     struct err err;
     assert_true(process_start(&native->process, worker_of(room->node, 0), &err));
     run_until_idle(room->node);
     return native;
+}
+
+static struct native *actor(struct clock_room *room, uint32_t messages_max)
+{
+    return actor_within(room, (struct mailbox_limits){.messages = messages_max});
 }
 
 static void let(struct clock_room *room, struct native *native, struct deed *deed,
@@ -295,6 +299,23 @@ static void of_a_periodic_one_at_most_one_firing_is_unread_and_counts_the_others
     process_release(&native->process);
 }
 
+static void what_alarms_hold_is_bounded_as_the_mailbox_is(void **state)
+{
+    struct clock_room *room = *state;
+    struct native *native = actor_within(room, (struct mailbox_limits){.bytes = 9});
+    struct deed deed = {.after_ns = MS};
+    let(room, native, &deed, start);
+    let(room, native, &deed, start);
+    assert_true(deed.reference != 0);
+    let(room, native, &deed, start);
+    assert_true(deed.reference == 0 && deed.err.code == ERR_LIMIT);
+    pass(room, 2 * MS);
+    assert_non_null(take_one(room, native, &deed));
+    let(room, native, &deed, start);
+    assert_true(deed.reference != 0);
+    process_release(&native->process);
+}
+
 static void alarms_have_a_quota_which_counts_unread_firings(void **state)
 {
     struct clock_room *room = *state;
@@ -477,6 +498,7 @@ int main(void)
         IN_A_ROOM(an_alarm_comes_back_as_a_timer_message_with_its_reference),
         IN_A_ROOM(to_another_it_is_an_ordinary_message),
         IN_A_ROOM(a_firing_is_not_refused_by_a_full_mailbox),
+        IN_A_ROOM(what_alarms_hold_is_bounded_as_the_mailbox_is),
         IN_A_ROOM(cancelling_tells_whether_it_had_fired),
         IN_A_ROOM(after_a_cancel_nothing_arrives_even_of_what_was_on_the_way),
         IN_A_ROOM(a_periodic_one_fires_until_it_is_cancelled),

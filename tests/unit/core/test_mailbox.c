@@ -434,6 +434,30 @@ static void closing_while_others_send_loses_and_leaks_nothing(void **state)
     assert_int_equal(mailbox_bytes(&mailbox), 0);
 }
 
+static void cargo_destroy(struct cargo *cargo)
+{
+    cargo->holds_bytes = 0;
+}
+
+static void what_travels_in_a_message_counts_with_what_it_may_hold(void **state)
+{
+    (void)state;
+    struct mailbox mailbox;
+    mailbox_init(&mailbox, (struct mailbox_limits){.bytes = 100});
+    struct cargo cargo = {.destroy = cargo_destroy, .holds_bytes = 90};
+    struct entry *with = text("ten bytes.");
+    CONTAINER_OF(with, struct message, entry)->cargo = &cargo;
+    assert_int_equal(mailbox_push(&mailbox, with), PUSH_ACCEPTED);
+    assert_int_equal(mailbox_bytes(&mailbox), 100);
+    struct entry *more = text("x");
+    assert_int_equal(mailbox_push(&mailbox, more), PUSH_FULL);
+    assert_true(takes(&mailbox, "ten bytes."));
+    assert_int_equal(mailbox_bytes(&mailbox), 0);
+    assert_int_equal(cargo.holds_bytes, 0);
+    assert_int_equal(mailbox_push(&mailbox, more), PUSH_ACCEPTED);
+    close_mailbox(&mailbox);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +465,7 @@ int main(void)
         cmocka_unit_test(a_message_carries_sender_label_and_a_copy_of_its_body),
         cmocka_unit_test(the_message_limit_refuses_one_more_until_one_is_taken),
         cmocka_unit_test(the_byte_limit_counts_bodies_only),
+        cmocka_unit_test(what_travels_in_a_message_counts_with_what_it_may_hold),
         cmocka_unit_test(a_signal_is_never_refused_for_room_and_keeps_its_place),
         cmocka_unit_test(a_closed_mailbox_destroys_what_is_left_and_refuses_the_rest),
         cmocka_unit_test(the_order_of_each_sender_is_kept_and_the_limit_holds_exactly),

@@ -125,6 +125,29 @@ static enum turn turn_work_2_ms(struct native *native, struct exit *ret_exit)
     return TURN_PARKED;
 }
 
+static enum turn turn_too_short_for_a_tick(struct native *native, struct exit *ret_exit)
+{
+    (void)ret_exit;
+    struct still_env *env = native->argument;
+    env->now_ns += MS;
+    return TURN_PARKED;
+}
+
+static void turns_that_no_tick_finds_add_up_too(void **state)
+{
+    struct world *world = *state;
+    struct native *native = start_with(world, turn_too_short_for_a_tick, &budget_5_ms);
+    native->argument = &world->env;
+    for (unsigned i = 0; i < 4; i++) {
+        run_until_idle(world->node);
+        process_wake(&native->process);
+    }
+    assert_int_equal(world->tally.exited, 0);
+    run_until_idle(world->node);
+    assert_exit(world, EXIT_CRASHED_CPU, "CPU budget of 5 ms");
+    process_release(&native->process);
+}
+
 static void waiting_costs_no_cpu_and_turns_add_up(void **state)
 {
     struct world *world = *state;
@@ -169,6 +192,7 @@ int main(void)
         IN_A_WORLD(the_cpu_budget_ends_a_process_that_spins),
         IN_A_WORLD(time_that_the_machine_gave_to_others_is_not_charged),
         IN_A_WORLD(waiting_costs_no_cpu_and_turns_add_up),
+        IN_A_WORLD(turns_that_no_tick_finds_add_up_too),
         IN_A_WORLD(a_new_unit_of_work_starts_with_the_whole_budget),
     };
     return cmocka_run_group_tests_name("process_limits", tests, NULL, NULL);

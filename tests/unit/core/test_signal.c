@@ -54,6 +54,27 @@ static void who_traps_gets_an_exit_signal_as_a_message(void **state)
     expect_alive(target);
 }
 
+static void news_is_not_refused_but_who_leaves_too_much_unread_is_killed(void **state)
+{
+    struct stage *stage = *state;
+    static const struct process_quotas four = {.ties_max = 3, .timers_max = 1};
+    const struct process_options small = {
+        .mailbox = {.messages = 2}, .quotas = &four, .traps_exits = true};
+    struct actor *from = actor_start(stage, NULL);
+    struct actor *target = actor_start(stage, &small);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_true(exit_signal(stage, from, target, "go away"));
+    }
+    settle(stage);
+    expect_alive(target);
+    expect_mail(target, MESSAGE_EXIT, from, "go away");
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(exit_signal(stage, from, target, "go away"));
+    }
+    settle(stage);
+    expect_exit(target, EXIT_KILLED, "mailbox full of unread news");
+}
+
 static void an_exit_signal_normal_is_nothing_but_from_itself(void **state)
 {
     struct stage *stage = *state;
@@ -298,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_A_STAGE(an_exit_signal_ends_who_does_not_trap_with_that_reason),
         ON_A_STAGE(who_traps_gets_an_exit_signal_as_a_message),
+        ON_A_STAGE(news_is_not_refused_but_who_leaves_too_much_unread_is_killed),
         ON_A_STAGE(an_exit_signal_normal_is_nothing_but_from_itself),
         ON_A_STAGE(kill_cannot_be_trapped_and_its_victims_links_see_killed_which_can),
         ON_A_STAGE(a_link_that_passes_on_kill_can_be_trapped),

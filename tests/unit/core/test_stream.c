@@ -48,7 +48,7 @@ static void a_write_takes_what_fits_and_then_waits(void **state)
     stream_fini(&f.stream);
 }
 
-static void the_writer_is_woken_at_half_and_only_when_it_waits(void **state)
+static void the_writer_is_woken_when_what_is_left_fits_or_at_half(void **state)
 {
     (void)state;
     struct fixture f;
@@ -58,15 +58,21 @@ static void the_writer_is_woken_at_half_and_only_when_it_waits(void **state)
     assert_int_equal(write_some(&f.stream, "12345678"), 8);
     assert_int_equal(stream_read(&f.stream, data, 1, &moved), STREAM_OK);
     assert_int_equal(write_some(&f.stream, "9"), 1);
-    assert_int_equal(stream_write(&f.stream, "0", 1, &moved), STREAM_WAIT);
+    assert_int_equal(stream_write(&f.stream, "0123456789", 10, &moved), STREAM_WAIT);
     assert_int_equal(stream_read(&f.stream, data, 3, &moved), STREAM_OK);
     assert_int_equal(f.writer_wakes, 0);
     assert_int_equal(stream_read(&f.stream, data, 1, &moved), STREAM_OK);
     assert_int_equal(f.writer_wakes, 1);
-    assert_int_equal(stream_read(&f.stream, data, 8, &moved), STREAM_OK);
-    assert_int_equal(moved, 4);
-    assert_memory_equal(data, "6789", 4);
+    assert_int_equal(write_some(&f.stream, "0123"), 4);
+    assert_int_equal(stream_write(&f.stream, "45", 2, &moved), STREAM_WAIT);
+    assert_int_equal(stream_read(&f.stream, data, 1, &moved), STREAM_OK);
     assert_int_equal(f.writer_wakes, 1);
+    assert_int_equal(stream_read(&f.stream, data, 1, &moved), STREAM_OK);
+    assert_int_equal(f.writer_wakes, 2);
+    assert_int_equal(stream_read(&f.stream, data, 8, &moved), STREAM_OK);
+    assert_int_equal(moved, 6);
+    assert_memory_equal(data, "890123", 6);
+    assert_int_equal(f.writer_wakes, 2);
     stream_fini(&f.stream);
 }
 
@@ -336,7 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_write_takes_what_fits_and_then_waits),
-        cmocka_unit_test(the_writer_is_woken_at_half_and_only_when_it_waits),
+        cmocka_unit_test(the_writer_is_woken_when_what_is_left_fits_or_at_half),
         cmocka_unit_test(a_reader_that_found_nothing_is_woken_once_by_the_next_write),
         cmocka_unit_test(after_the_end_the_reader_gets_the_rest_and_then_the_end),
         cmocka_unit_test(the_end_wakes_a_waiting_reader),

@@ -129,10 +129,15 @@ static void what_cannot_be_is_refused_and_starts_nothing(void **state)
     put_child(world, 0, "one", "child", (struct abi_child_spec){.input = 0, .input_size = 1001});
     assert_int_equal(start(world, guest, 1, NULL), ABI_LIMIT);
     assert_int_equal(start(world, guest, SUPERVISOR_CHILDREN_MAX + 1, NULL), ABI_LIMIT);
-    const struct abi_supervisor_spec spec = {.strategy = 3, .max_restarts = 1, .window_ms = 1};
-    memcpy(world->memory + SPEC, &spec, sizeof spec);
-    assert_int_equal(WORLD_DO(world, guest, abi_supervisor_start, SPEC, CHILDREN, 0, PID),
-                     ABI_INVALID);
+    const struct abi_supervisor_spec wrong[] = {
+        {.strategy = 3, .max_restarts = 1, .window_ms = 1},
+        {.max_restarts = 1, .window_ms = 0}, /* would restart without end */
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        memcpy(world->memory + SPEC, &wrong[i], sizeof wrong[i]);
+        assert_int_equal(WORLD_DO(world, guest, abi_supervisor_start, SPEC, CHILDREN, 0, PID),
+                         ABI_INVALID);
+    }
     assert_int_equal(node_counts(world->node).processes, 1);
     assert_true(guest->nursery == NULL || nursery_children(guest->nursery) == 0);
     world_end(world, guest);
@@ -171,6 +176,39 @@ static void only_ones_own_supervisor_can_be_looked_at(void **state)
     assert_int_equal(WORLD_DO(world, guest, abi_supervisor_children, 12345, OUT, 1), ABI_NOT_FOUND);
     world_end(world, other);
     world_end(world, guest);
+}
+
+static void a_supervisor_cannot_be_got_rid_of_but_with_its_starter(void **state)
+{
+    struct guest_world *world = *state;
+    struct guest *guest = world_guest(world, "parent");
+    uint64_t pid = 0;
+    put_child(world, 0, "one", "child", (struct abi_child_spec){0});
+    assert_int_equal(start(world, guest, 1, &pid), 0);
+    run_until_idle(world->node);
+    assert_int_equal(WORLD_DO(world, guest, abi_unlink, pid), ABI_DENIED);
+    assert_int_equal(WORLD_DO(world, guest, abi_unlink, guest->process.pid.raw), 0);
+    world_end(world, guest);
+    assert_int_equal(node_counts(world->node).processes, 0);
+}
+
+/* Its other children are none of a child's business. */
+static void a_child_may_not_touch_its_supervisor(void **state)
+{
+    struct guest_world *world = *state;
+    struct guest *guest = world_guest(world, "parent");
+    uint64_t pid = 0;
+    put_child(world, 0, "one", "child", (struct abi_child_spec){0});
+    assert_int_equal(start(world, guest, 1, &pid), 0);
+    run_until_idle(world->node);
+    struct guest *child = world_guest(world, "child");
+    child->process.parent = (struct pid){pid};
+    assert_int_equal(WORLD_DO(world, child, abi_kill, pid), ABI_DENIED);
+    child->process.parent = guest->process.pid;
+    assert_int_equal(WORLD_DO(world, child, abi_link, guest->process.pid.raw), 0);
+    world_end(world, child);
+    run_until_idle(world->node);
+    process_release(&guest->process);
 }
 
 static void a_component_of_the_manifest_is_supervised_under_its_name(void **state)
@@ -216,6 +254,8 @@ int main(void)
         IN_A_WORLD(what_cannot_be_is_refused_and_starts_nothing),
         IN_A_WORLD(bad_pointers_trap),
         IN_A_WORLD(only_ones_own_supervisor_can_be_looked_at),
+        IN_A_WORLD(a_supervisor_cannot_be_got_rid_of_but_with_its_starter),
+        IN_A_WORLD(a_child_may_not_touch_its_supervisor),
         IN_A_WORLD(a_component_of_the_manifest_is_supervised_under_its_name),
     };
     return cmocka_run_group_tests_name("supervisor", tests, NULL, NULL);
