@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Measures mote against the bare engine, nginx and its own bars, and prints a table.
+"""Measures mote against the bare engine, nginx, Erlang and its own bars, and prints a table.
 
-    bench/run.py [--build FOLDER] [--only spawn,stream,http,spin,memory] [--seconds N] [--rounds N] [--noisy]
+    bench/run.py [--build FOLDER] [--only spawn,stream,actors,http,spin,memory] [--seconds N] [--rounds N] [--noisy]
 
 Sides take turns, round by round, and a row compares medians; CPU time is what processes used, not
 what passed. A round in which programs outside of this run used more than 15 % of a processor is
@@ -11,6 +11,7 @@ Exit status 0: no bar was missed in a quiet row.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -31,6 +32,16 @@ ATTEMPTS_MAX = 5
 SPAWNS = 200000
 CHUNKS = 500000
 CHUNK_BYTES = 4096
+ROUND_TRIPS = 200000
+ROUND_TRIPS_ACROSS = 50000
+MONITORED = 100000
+RESTARTS = 50000
+RESTARTS_BY_TRAP = 10000
+RESTARTS_LONG = 100000
+SUBSCRIBERS = 10000
+PUBLICATIONS = 100
+PARKED = 5000
+PARKED_WARM = 10
 SPINNERS = 8
 
 
@@ -73,21 +84,35 @@ class Driver:
     """One of the C programs of this folder, asked for one round at a time."""
 
     def __init__(self, build, name, *arguments):
-        self.name = name
         path = os.path.join(build, "bench", name)
         if not os.access(path, os.X_OK):
             raise Trouble(f"{path} is not there: meson configure {build} -Dbench=true && ninja -C {build}")
-        self.process = subprocess.Popen([path, *arguments], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
+        self.start(name, [path, *arguments])
 
-    def round(self, side):
-        """CPU microseconds a piece of work."""
+    def start(self, name, command, folder=None):
+        self.name = name
+        # A developer's wish for backtraces makes the engine take one at each guest's exit.
+        environment = {key: value for key, value in os.environ.items() if key != "RUST_BACKTRACE"}
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env=environment, cwd=folder)
+
+    def ask(self, side):
+        """The three numbers of a round."""
         self.process.stdin.write(side + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline().split()
         if len(line) != 3:
             raise Trouble(f"{self.name} gave up in a round of '{side}'")
-        return int(line[0]) / int(line[2]) / 1000
+        return [int(number) for number in line]
+
+    def round(self, side):
+        """CPU microseconds a piece of work."""
+        return self.both(side)[0]
+
+    def both(self, side):
+        """CPU and wall microseconds a piece of work."""
+        cpu_ns, wall_ns, count = self.ask(side)
+        return cpu_ns / count / 1000, wall_ns / count / 1000
 
     def stop(self):
         self.process.stdin.close()
@@ -138,6 +163,124 @@ def bench_stream(options, _folder):
             unit="GB/s", **noise),
         Row("the same, 2 workers against 1", speed["mote 2"], speed["mote 1"], unit="GB/s", **noise),
     ], [f"stream: {options.rounds} rounds of {CHUNKS} chunks a side"]
+
+
+# ---- actors ----
+
+class Beam(Driver):
+    """actors.erl on so many schedulers. They do not spin when idle: in CPU time that is Erlang's best."""
+
+    def __init__(self, folder, schedulers):
+        self.start("erl", ["erl", "-noshell", "+S", f"{schedulers}:{schedulers}", "+sbwt", "none", "+sbwtdcpu",
+                           "none", "+sbwtdio", "none", "-pa", folder, "-s", "actors", "main"], folder)
+
+    @staticmethod
+    def compile(folder):
+        if shutil.which("erl") is None or shutil.which("erlc") is None:
+            raise Trouble("no Erlang to compare with: apt-get install erlang-base")
+        subprocess.run(["erlc", "-o", folder, os.path.join(ROOT, "bench", "actors.erl")], check=True)
+
+    def both(self, side):
+        before = proc.cpu_clock_s(self.process.pid)
+        _, wall_ns, count = self.ask(side)
+        return 1e6 * (proc.cpu_clock_s(self.process.pid) - before) / count, wall_ns / count / 1000
+
+
+class Pair:
+    """mote's actors and Erlang's, on as many workers as schedulers."""
+
+    def __init__(self, options, folder, workers, stack):
+        wasm = os.path.join(options.build, "bench", "actors.wasm")
+        self.options = options
+        self.mote = stack.enter_context(driving(Driver(options.build, "bench-actors", wasm, str(workers), "64")))
+        self.beam = stack.enter_context(driving(Beam(folder, workers)))
+
+    def rows(self, what, side, bar, *, beam_side=None, with_wall=False):
+        """Rows of CPU time; their ratio is that of what is done in it."""
+        sides = {"mote": lambda: self.mote.both(side), "beam": lambda: self.beam.both(beam_side or side)}
+        for warm in sides.values():
+            warm()
+        rounds = Rounds(self.options.attempts)
+        middle, samples = alternate(rounds, self.options.rounds, sides)
+        noise = rounds.noise()
+        ours, peer = middle["mote"], middle["beam"]
+        rows = [Row(what, ours[0], peer[0], unit="us", ratio=peer[0] / ours[0], bar=bar, at_least=True,
+                    detail={"samples": samples}, **noise)]
+        if with_wall:
+            rows.append(Row("the same, wall clock", ours[1], peer[1], unit="us", ratio=peer[1] / ours[1], **noise))
+        return rows
+
+
+@contextlib.contextmanager
+def driving(driver):
+    try:
+        yield driver
+    finally:
+        driver.stop()
+
+
+def late_restarts(driver, options):
+    """CPU of the last tenth of many restarts by one supervisor, against the first."""
+    rounds = Rounds(options.attempts)
+    samples = [rounds.take(lambda: driver.ask(f"tenths {RESTARTS_LONG}")) for _ in range(options.rounds)]
+    early, late = (statistics.median(sample[i] / sample[2] / 1000 for sample in samples) for i in (0, 1))
+    return Row(f"restarts, CPU: the last tenth of {RESTARTS_LONG:,}, against the first", late, early, unit="us",
+               bar=1.1, detail={"samples": samples}, **rounds.noise())
+
+
+def fan_out(options):
+    driver = Driver(options.build, "bench-fanout", str(SUBSCRIBERS))
+    publish, send = f"publish {PUBLICATIONS}", f"send {PUBLICATIONS}"
+    samples, noise = driver.rounds([publish, send], options)
+    ns = {side: 1000 * us for side, us in medians(samples).items()}
+    return Row(f"a publication to {SUBSCRIBERS:,}, CPU each, against one push and wake", ns[publish], ns[send],
+               unit="ns", bar=2, detail={"samples": samples}, **noise)
+
+
+def parked_actors(options):
+    """Resident memory of guests that wait, each with a link and a monitor."""
+    wasm = os.path.join(options.build, "bench", "actors.wasm")
+    with proc.Others() as others:
+        driver = Driver(options.build, "bench-actors", wasm, "1", str(PARKED + PARKED_WARM))
+        with driving(driver):
+            held = []
+            for count in (PARKED_WARM, PARKED):
+                driver.ask(f"park {count}")
+                pid = driver.process.pid
+                held.append((proc.resident_kib(pid), proc.images_kib(pid, "/memfd:wasm"), proc.page_tables_kib(pid)))
+    resident, guests, tables = ((after - before) / PARKED for before, after in zip(*held))
+    noise = {"others": others.share}
+    return [
+        Row(f"resident memory of a parked process with link and monitor, {PARKED:,} of them: engine and core",
+            resident - guests, 13.0, unit="KiB", bar=1.0, detail={"guests_kib": guests}, **noise),
+        Row("the same with the guest's own memory", resident, unit="KiB", **noise),
+        Row("page tables of the kernel, not in it", tables, unit="KiB", **noise),
+    ]
+
+
+def bench_actors(options, folder):
+    rows = []
+    Beam.compile(folder)
+    with contextlib.ExitStack() as stack:
+        one, two = (Pair(options, folder, workers, stack) for workers in (1, 2))
+        rows += one.rows("round trip between two guests, CPU, against Erlang", f"pong {ROUND_TRIPS}", 0.5)
+        rows += two.rows("the same across two workers, against two schedulers", f"across {ROUND_TRIPS_ACROSS}",
+                         1.0, with_wall=True)
+        rows += one.rows("spawn + monitor + exit + down, CPU, against Erlang", f"spawn {MONITORED}", 0.2)
+        rows += one.rows("supervised one exits -> restarted, answers, CPU, against OTP", f"restart {RESTARTS}", 1.0)
+        rows += one.rows("the same against a gen_server", f"restart {RESTARTS}", None, beam_side=f"server {RESTARTS}")
+        rows += one.rows("supervised one traps, a line is logged, against an error in OTP, not logged",
+                         f"trap {RESTARTS_BY_TRAP}", None)
+        rows.append(late_restarts(one.mote, options))
+    rows.append(fan_out(options))
+    rows += parked_actors(options)
+    return rows, [f"actors: {options.rounds} rounds a side, messages of 8 bytes; Erlang/OTP {otp_release()}"]
+
+
+def otp_release():
+    said = subprocess.run(["erl", "-noshell", "-eval", "io:put_chars(erlang:system_info(otp_release)), halt(0)."],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    return said.stdout
 
 
 # ---- HTTP ----
@@ -244,7 +387,8 @@ def bench_memory(options, folder):
         f"{seen['server_after_kib'] / 1024:.0f} MiB after they left"]
 
 
-PARTS = {"spawn": bench_spawn, "stream": bench_stream, "http": bench_http, "spin": bench_spin, "memory": bench_memory}
+PARTS = {"spawn": bench_spawn, "stream": bench_stream, "actors": bench_actors, "http": bench_http,
+         "spin": bench_spin, "memory": bench_memory}
 
 
 def run(options):

@@ -280,7 +280,7 @@ enum process_tick process_tick(struct process *process)
     struct node *node = process->node;
     uint64_t now = node_now_ns(node);
     bool raised = false;
-    if (process->meter_cpu_ns == 0) {
+    if (process->cpu_budget_ns != 0 && process->meter_cpu_ns == 0) {
         process->metered_ns = process_gap_ns(process, now);
         process->meter_cpu_ns = process_thread_ns(process);
     }
