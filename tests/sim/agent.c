@@ -292,6 +292,14 @@ static void agent_reclaim(struct process *process)
     }
 }
 
+/* It had more news at once than one that may have little can hold. */
+static bool agent_drowned(const struct agent *agent, const struct exit *exit)
+{
+    const uint32_t few = 16;
+    return strcmp(exit->reason, "mailbox full of unread news") == 0 &&
+           agent->process.mailbox.limits.messages < few && agent->quotas.ties_max < few;
+}
+
 static void agent_exited(struct process *process, const struct exit *exit)
 {
     struct agent *agent = agent_of(process);
@@ -308,7 +316,8 @@ static void agent_exited(struct process *process, const struct exit *exit)
         break;
     case EXIT_KILLED:
         right = strcmp(exit->reason, agent->kill_reason) == 0 ||
-                strcmp(exit->reason, "the node stops") == 0 || ties_may_end(agent, exit);
+                strcmp(exit->reason, "the node stops") == 0 || agent_drowned(agent, exit) ||
+                ties_may_end(agent, exit);
         break;
     case EXIT_CRASHED_TIMEOUT:
         right = agent->deadline_due_ns != 0 && agent->deadline_due_ns <= world->now_ns;
