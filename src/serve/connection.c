@@ -12,6 +12,8 @@ enum {
 };
 
 static void round_run(struct task *task);
+static void on_news(struct exchange_carrier *carrier);
+static void on_session_news(struct session_carrier *carrier);
 static void on_ready(struct source *source, uint32_t events);
 
 /* ---- Life ---- */
@@ -61,6 +63,8 @@ static struct connection *create(struct lane *lane, const struct site *site, int
     }
     connection->source = (struct source){.ready = on_ready, .fd = fd};
     connection->round.run = round_run;
+    connection->carrier.news = on_news;
+    connection->session_carrier.news = on_session_news;
     connection->lane = lane;
     connection->site = site;
     size_t remote_size = strlen(remote);
@@ -113,7 +117,9 @@ static void destroy(struct connection *connection)
 
 bool connection_cut(struct connection *connection)
 {
-    bool answering = connection->phase == CONNECTION_OPEN || has_unsent(connection);
+    struct session *session = connection->session;
+    bool answering = connection->phase == CONNECTION_OPEN || has_unsent(connection) ||
+                     (session != NULL && session->type->busy(session));
     connection_lose(connection);
     return answering;
 }
@@ -139,6 +145,10 @@ void connection_close(struct connection *connection)
     INVARIANT(connection->phase != CONNECTION_CLOSED);
     INVARIANT(connection->exchange == NULL);
     connection->phase = CONNECTION_CLOSED;
+    struct session *session = TAKE(connection->session);
+    if (session != NULL) {
+        session->type->lose(session);
+    }
     timer_cancel(&connection->timer);
     if (connection->source.ready != NULL) {
         loop_remove(lane->loop, &connection->source);
@@ -190,6 +200,9 @@ void connection_drain(struct connection *connection)
     if (connection->phase == CONNECTION_IDLE) {
         connection_enter_closing(connection, false);
         connection_advance(connection);
+    } else if (connection->phase == CONNECTION_SESSION) {
+        connection->session->type->drain(connection->session);
+        connection_advance(connection);
     }
 }
 
@@ -207,6 +220,17 @@ void connection_enter_closing(struct connection *connection, bool linger)
     connection->phase = CONNECTION_CLOSING;
     connection->read_deadline_ns = 0;
     connection->linger = connection->linger || linger;
+}
+
+void connection_enter_session(struct connection *connection, struct session *session)
+{
+    connection->phase = CONNECTION_SESSION;
+    connection->read_deadline_ns = 0;
+    connection->session = session;
+    session->carrier = &connection->session_carrier;
+    if (connection->last) {
+        session->type->drain(session);
+    }
 }
 
 static void enter_linger(struct connection *connection)
@@ -293,6 +317,8 @@ static void set_deadlines(struct connection *connection)
             /* What has come since the reader asked, perhaps in this very call, counts. */
             begin_rate_window(connection);
         }
+    } else if (connection->phase == CONNECTION_SESSION) {
+        connection->read_deadline_ns = connection->session->type->due_ns(connection->session);
     }
     if (!connection->blocked && !connection->pumped) {
         connection->write_deadline_ns = 0;
@@ -321,6 +347,9 @@ static void read_deadline_over(struct connection *connection)
             connection->window_bytes = 0;
             begin_rate_window(connection);
         }
+        return;
+    case CONNECTION_SESSION:
+        connection->session->type->due(connection->session, lane_now_ns(connection->lane));
         return;
     case CONNECTION_DRAIN:
         connection_enter_closing(connection, true);
@@ -401,6 +430,9 @@ void connection_advance(struct connection *connection)
         }
         moved = connection->phase == CONNECTION_OPEN && connection->dispatched &&
                 connection_answer(connection);
+        if (connection->phase == CONNECTION_SESSION) {
+            moved = connection_converse(connection);
+        }
         if (connection->phase != CONNECTION_CLOSED) {
             moved = connection_input(connection) || moved;
         }
@@ -433,9 +465,14 @@ static void round_run(struct task *task)
     }
 }
 
-void connection_news(void *connection)
+static void on_news(struct exchange_carrier *carrier)
 {
-    connection_advance(connection);
+    connection_advance(CONTAINER_OF(carrier, struct connection, carrier));
+}
+
+static void on_session_news(struct session_carrier *carrier)
+{
+    connection_again(CONTAINER_OF(carrier, struct connection, session_carrier));
 }
 
 static void on_ready(struct source *source, uint32_t events)

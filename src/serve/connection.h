@@ -28,6 +28,7 @@ enum connection_phase {
     CONNECTION_IDLE,    /**< Between requests; no exchange. */
     CONNECTION_HEAD,    /**< In a head; the exchange is being filled. */
     CONNECTION_OPEN,    /**< A request is being answered; its body may be under way. */
+    CONNECTION_SESSION, /**< Something else than HTTP/1 speaks here. */
     CONNECTION_DRAIN,   /**< It was answered; the rest of its body is read and dropped. */
     CONNECTION_CLOSING, /**< No more requests; what is left to send goes out. */
     CONNECTION_LINGER,  /**< Everything was sent and the write side shut: reading until the client
@@ -37,12 +38,15 @@ enum connection_phase {
 
 struct connection {
     struct source source;
+    struct exchange_carrier carrier;        /* of its exchange */
+    struct session_carrier session_carrier; /* of its session */
     struct task round;
     struct timer timer;
     struct list link; /* lane's `open` or `closed` */
     struct lane *lane;
     const struct site *site;
     struct exchange *exchange; /* HEAD and OPEN */
+    struct session *session;   /* SESSION; in OPEN what follows the answer */
     enum connection_phase phase;
     struct http1 http1;
     struct bytes in;            /* received, not parsed yet */
@@ -96,9 +100,6 @@ bool connection_cut(struct connection *connection);
 /** End and free it, when its loop does not run any more. */
 void connection_abandon(struct connection *connection);
 
-/** For struct exchange_home. */
-void connection_news(void *connection);
-
 /* ---- Between the parts ---- */
 
 /** Answer, read, parse and send until nothing moves. */
@@ -135,10 +136,6 @@ void connection_flush(struct connection *connection);
 void connection_refuse(struct connection *connection, unsigned status, const char *reason,
                        unsigned retry_after_s);
 
-/** Answer for the platform, in place of a dispatcher. */
-void connection_reply(struct connection *connection, unsigned status, const char *text,
-                      const struct header *headers, size_t header_count);
-
 /** The request's body cannot be read on: what the reader is told, and the status if it has no
  *  answer of its own. */
 void connection_fail_body(struct connection *connection, unsigned status,
@@ -146,6 +143,12 @@ void connection_fail_body(struct connection *connection, unsigned status,
 
 /** The exchange is over for the connection. */
 void connection_end_exchange(struct connection *connection);
+
+/** Let `session` speak from now on; what was received and not parsed is its. */
+void connection_enter_session(struct connection *connection, struct session *session);
+
+/** Let the session say what it has to say, and see whether it is over; true if something changed. */
+bool connection_converse(struct connection *connection);
 
 void connection_enter_idle(struct connection *connection);
 void connection_enter_closing(struct connection *connection, bool linger);

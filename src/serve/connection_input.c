@@ -1,84 +1,10 @@
 #include "serve/connection.h"
 
-#include "serve/access.h"
+#include "serve/dispatch.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-
-/* ---- What the platform answers itself ---- */
-
-void connection_reply(struct connection *connection, unsigned status, const char *text,
-                      const struct header *headers, size_t header_count)
-{
-    struct exchange *exchange = connection->exchange;
-    struct exchange_outcome outcome = {
-        .status = status, .text = text, .retry_after_s = status == 503 ? EXCHANGE_RETRY_S : 0};
-    exchange_dispatching(exchange);
-    exchange_retain(exchange);
-    connection->dispatched = true;
-    if (header_count > 0) {
-        size_t size = text == NULL ? 0 : strlen(text);
-        enum exchange_result result = exchange_respond(exchange, status, headers, header_count,
-                                                       text, size);
-        if (result == EXCHANGE_OK) {
-            outcome = (struct exchange_outcome){0};
-        }
-    }
-    exchange_finish(exchange, &outcome);
-}
-
-static void reply_allow(struct connection *connection, unsigned status, const char *allow)
-{
-    static const struct text plain = {"text/plain; charset=utf-8", 25};
-    struct header headers[] = {
-        {.name = {"Allow", 5}, .value = {allow, strlen(allow)}},
-        {.name = {"Content-Type", 12}, .value = plain},
-    };
-    if (status == 204) {
-        connection_reply(connection, status, NULL, headers, 1);
-    } else {
-        connection_reply(connection, status, "Method Not Allowed\n", headers, 2);
-    }
-}
-
-/* Answer without a dispatcher, if the head says that none is needed. */
-static bool reply_at_once(struct connection *connection, void **ret_target)
-{
-    struct request *request = &connection->exchange->request;
-    const struct serve_options *options = &connection->site->options;
-    if (connection->http1.expects_other) {
-        connection->last = true;
-        connection_reply(connection, 417, "only 100-continue can be expected here", NULL, 0);
-        return true;
-    }
-    if (request->body_sized && request->body_bytes > options->body_bytes_max) {
-        connection->last = true;
-        connection_reply(connection, 413, NULL, NULL, 0);
-        return true;
-    }
-    if (request->method == METHOD_OPTIONS && text_equal(request->target, "*")) {
-        reply_allow(connection, 204, "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
-        return true;
-    }
-    if (options->routes == NULL) {
-        *ret_target = options->target;
-        return false;
-    }
-    struct route_match match = route_table_match(options->routes, request);
-    *ret_target = match.target;
-    if (match.target != NULL) {
-        return false;
-    }
-    if (request->method == METHOD_OTHER) {
-        connection_reply(connection, 501, NULL, NULL, 0);
-    } else if (!match.path_exists) {
-        connection_reply(connection, 404, NULL, NULL, 0);
-    } else {
-        reply_allow(connection, request->method == METHOD_OPTIONS ? 204 : 405, match.allow);
-    }
-    return true;
-}
 
 /* ---- A request begins ---- */
 
@@ -113,7 +39,7 @@ static void open_exchange(struct connection *connection)
     id_format(pid_next(&lane->ids).raw, request->id);
     memcpy(request->remote, connection->remote, sizeof(request->remote));
     exchange->logged = connection->site->options.access_log;
-    exchange_open(exchange, connection, connection->site->options.stream_buffer_bytes);
+    exchange_open(exchange, &connection->carrier, connection->site->options.stream_buffer_bytes);
     lane_count(&lane->requests);
     connection->phase = CONNECTION_OPEN;
     connection->read_deadline_ns = 0;
@@ -121,15 +47,6 @@ static void open_exchange(struct connection *connection)
     connection->body_failed = 0;
     connection->dispatched = connection->complete = connection->body_wanted = false;
     connection->continued = connection->head_out = connection->answered = false;
-}
-
-static void dispatch(struct connection *connection, void *target)
-{
-    struct exchange *exchange = connection->exchange;
-    exchange_dispatching(exchange);
-    exchange_retain(exchange);
-    connection->dispatched = true;
-    connection->site->options.dispatcher->dispatch(exchange, target, connection->lane->loop);
 }
 
 /* ---- Bytes of a body ---- */
@@ -195,20 +112,23 @@ static size_t parse_body(struct connection *connection, const char *data, size_t
  * at first, so that a broken one costs no process. */
 static size_t begin_request(struct connection *connection, const char *data, size_t size)
 {
+    struct exchange *exchange = connection->exchange;
     void *target = NULL;
     open_exchange(connection);
-    bool replied = reply_at_once(connection, &target);
-    size_t used = connection->last ? 0 : parse_body(connection, data, size);
-    if (replied) {
-        return used;
-    }
-    if (connection->body_failed != 0) {
-        connection_reply(connection, connection->body_failed, NULL, NULL, 0);
-    } else if (!holding_has_room(&connection->lane->holding, 0)) {
-        connection_reply(connection, 503, "too much waits for its readers", NULL, 0);
+    enum dispatch dispatch = DISPATCH_TOO_LARGE;
+    if (connection->http1.expects_other) {
+        dispatch_reply(exchange, 417, "only 100-continue can be expected here", NULL, 0);
     } else {
-        dispatch(connection, target);
+        dispatch = dispatch_look(exchange, connection->site, &target);
     }
+    connection->last = connection->last || dispatch == DISPATCH_TOO_LARGE;
+    size_t used = connection->last ? 0 : parse_body(connection, data, size);
+    if (dispatch == DISPATCH_WANTED && connection->body_failed != 0) {
+        dispatch_reply(exchange, connection->body_failed, NULL, NULL, 0);
+    } else if (dispatch == DISPATCH_WANTED) {
+        dispatch_run(exchange, connection->lane, connection->site, target);
+    }
+    connection->dispatched = true;
     return used;
 }
 
@@ -281,6 +201,9 @@ static size_t parse(struct connection *connection, const char *data, size_t size
         return parse_drained(connection, data, size);
     case CONNECTION_LINGER:
         return discard(connection, size);
+    case CONNECTION_SESSION:
+        connection->session->type->receive(connection->session, data, size);
+        return size;
     case CONNECTION_CLOSING:
     case CONNECTION_CLOSED:
         return size;
@@ -313,6 +236,9 @@ static void peer_finished(struct connection *connection)
         }
         return;
     }
+    case CONNECTION_SESSION:
+        connection->session->type->finished(connection->session);
+        return;
     case CONNECTION_CLOSING:
     case CONNECTION_CLOSED:
         return;
@@ -348,6 +274,9 @@ static bool wants_bytes(struct connection *connection)
     case CONNECTION_DRAIN:
     case CONNECTION_LINGER:
         return true;
+    case CONNECTION_SESSION:
+        return !connection_is_stalled(connection) &&
+               connection->session->type->wants(connection->session);
     case CONNECTION_CLOSING:
     case CONNECTION_CLOSED:
         return false;

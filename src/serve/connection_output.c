@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -12,6 +13,8 @@ enum {
     JOIN_BODY_MAX = 16 * 1024,    /* a body up to this size is copied behind its head */
     CHUNK_HEAD_BYTES = 8,         /* room for "ffff" and more, CR LF, in front of a chunk */
     PUMP_BYTES_MAX = 1024 * 1024, /* of a stream in one round, but for the last piece */
+    FILE_BYTES_MAX = 256 * 1024,  /* of a file in one piece */
+    SESSION_BYTES = 64 * 1024,    /* of a session before it is sent */
     CHUNK_TAIL_BYTES = 7,         /* CR LF behind it, and the last chunk "0" CR LF CR LF */
 };
 
@@ -40,7 +43,7 @@ static bool ends_after_answer(const struct connection *connection)
 
 static enum head_body body_of(const struct connection *connection, unsigned status, uint64_t length)
 {
-    if (status == 204 || status == 304) {
+    if (status == 101 || status == 204 || status == 304) {
         return HEAD_BODY_NONE;
     }
     if (length != UINT64_MAX) {
@@ -53,8 +56,12 @@ static bool write_head(struct connection *connection, struct head *head)
 {
     struct lane *lane = connection->lane;
     struct exchange *exchange = connection->exchange;
-    connection->last = ends_after_answer(connection) || head->body == HEAD_BODY_CLOSE;
-    if (connection->last) {
+    if (head->connection != HEAD_CONNECTION_UPGRADE) {
+        connection->last = ends_after_answer(connection) || head->body == HEAD_BODY_CLOSE;
+    }
+    if (head->connection == HEAD_CONNECTION_UPGRADE) {
+        /* Whatever else was said of this connection, it goes on. */
+    } else if (connection->last) {
         head->connection = HEAD_CONNECTION_CLOSE;
     } else if (exchange->request.minor_version == 0) {
         head->connection = HEAD_CONNECTION_KEEP;
@@ -91,6 +98,27 @@ static bool write_own_head(struct connection *connection)
     };
     connection->chunked = head.body == HEAD_BODY_CHUNKED;
     return write_head(connection, &head);
+}
+
+/* RFC 9110, 15.2.2. */
+static bool write_upgrade_head(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    struct head head = {
+        .status = 101,
+        .body = HEAD_BODY_NONE,
+        .connection = HEAD_CONNECTION_UPGRADE,
+        .upgrade = exchange->session->type->name,
+        .has_date = exchange->has_date,
+        .has_server = exchange->has_server,
+        .lines = {(const char *)exchange->content.data, exchange->line_bytes},
+    };
+    if (!write_head(connection, &head)) {
+        return true;
+    }
+    connection->session = TAKE(exchange->session);
+    connection->answered = true;
+    return true;
 }
 
 /* ---- Whole answers ---- */
@@ -305,6 +333,77 @@ static void pump(struct connection *connection)
     }
 }
 
+/* ---- Files ---- */
+
+/* Returns whether to go on. */
+static bool pump_file_piece(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    connection_flush(connection);
+    if (connection->phase != CONNECTION_OPEN || connection->blocked) {
+        return false;
+    }
+    uint64_t left = exchange->length - exchange->sent_bytes;
+    size_t bite = left < FILE_BYTES_MAX ? (size_t)left : FILE_BYTES_MAX;
+    off_t offset = (off_t)(exchange->file_offset + exchange->sent_bytes);
+    ssize_t sent = bite == 0 ? 0 : sendfile(connection->source.fd, exchange->file, &offset, bite);
+    if (sent < 0 && errno == EAGAIN) {
+        connection->blocked = true;
+        return false;
+    }
+    if (sent < 0 && errno == EINTR) {
+        return true;
+    }
+    if (sent <= 0) {
+        connection->answered = true;
+        exchange->cut = left > 0; /* It became shorter, or cannot be read. */
+        connection->last = connection->last || left > 0;
+        return false;
+    }
+    connection->window_sent += (size_t)sent;
+    count_sent(connection, (size_t)sent);
+    return true;
+}
+
+static void pump_file(struct connection *connection)
+{
+    uint64_t share_end = connection->exchange->sent_bytes + PUMP_BYTES_MAX;
+    while (!connection->pumped && pump_file_piece(connection)) {
+        if (connection->exchange->sent_bytes >= share_end) {
+            connection->pumped = true;
+            connection_again(connection);
+        }
+    }
+}
+
+/* ---- Sessions ---- */
+
+bool connection_converse(struct connection *connection)
+{
+    struct session *session = connection->session;
+    struct bytes *out = &connection->out;
+    size_t before = out->size;
+    if (before >= SESSION_BYTES) {
+        return false;
+    }
+    if (out->capacity == 0) {
+        *out = lane_take_buffer(connection->lane);
+    }
+    if (!session->type->produce(session, out, SESSION_BYTES)) {
+        connection_lose(connection);
+        return false;
+    }
+    bool full = out->size >= SESSION_BYTES;
+    if (full) {
+        connection_flush(connection);
+    }
+    if (connection->phase == CONNECTION_SESSION && !full && session->type->over(session)) {
+        connection_enter_closing(connection, true);
+        return false;
+    }
+    return full && connection->phase == CONNECTION_SESSION && !connection->blocked;
+}
+
 /* ---- The exchange under way ---- */
 
 static bool has_no_body(const struct exchange *exchange)
@@ -325,8 +424,10 @@ static void next_phase(struct connection *connection)
 {
     bool complete = connection->complete;
     connection_end_exchange(connection);
-    if (connection->last ||
-        atomic_load_explicit(&connection->lane->common->draining, memory_order_relaxed)) {
+    if (connection->session != NULL) {
+        connection_enter_session(connection, connection->session);
+    } else if (connection->last ||
+               atomic_load_explicit(&connection->lane->common->draining, memory_order_relaxed)) {
         connection_enter_closing(connection,
                                  !complete || connection->in.size > 0 || connection->readable);
     } else if (complete) {
@@ -362,6 +463,11 @@ static bool begin_answer(struct connection *connection, const struct exchange_vi
         return view->finished;
     case ANSWER_WHOLE:
         return write_whole(connection);
+    case ANSWER_FILE:
+        write_own_head(connection);
+        return true;
+    case ANSWER_UPGRADE:
+        return write_upgrade_head(connection);
     case ANSWER_STREAM:
         if (connection->peer_finished && !view->finished && !view->whole) {
             connection_lose(connection);
@@ -388,6 +494,8 @@ bool connection_answer(struct connection *connection)
     if (connection->phase == CONNECTION_OPEN && connection->head_out && !connection->answered) {
         if (has_no_body(connection->exchange)) {
             end_empty_stream(connection, &view);
+        } else if (view.answer == ANSWER_FILE) {
+            pump_file(connection);
         } else {
             pump(connection);
             view = connection->phase == CONNECTION_OPEN ? exchange_look(connection->exchange)

@@ -4,6 +4,7 @@
 
 #include <sched.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Storage up to this size stays with an exchange that is kept for the next request. */
 enum { KEEP_BYTES = 8 * 1024 };
@@ -34,18 +35,30 @@ static void close_streams(struct exchange *exchange)
     exchange->body_open = exchange->out_open = false;
 }
 
+/* What an answer brought and nobody took. */
+static void drop_goods(struct exchange *exchange)
+{
+    if (exchange->file >= 0) {
+        close(exchange->file);
+        exchange->file = -1;
+    }
+    struct session *session = TAKE(exchange->session);
+    if (session != NULL) {
+        session->type->lose(session);
+    }
+}
+
 static void news_run(struct task *task)
 {
     struct exchange *exchange = CONTAINER_OF(task, struct exchange, news);
     lock_take(&exchange->lock);
     exchange->news_queued = false;
     lock_release(&exchange->lock);
-    void *connection = exchange->connection;
-    void (*news)(void *) = exchange->home->news;
+    struct exchange_carrier *carrier = exchange->carrier;
     /* The connection has a reference of its own; with ours gone it can use the exchange again. */
     exchange_release(exchange);
-    if (connection != NULL) {
-        news(connection);
+    if (carrier != NULL) {
+        carrier->news(carrier);
     }
 }
 
@@ -96,6 +109,7 @@ struct exchange *exchange_create(const struct exchange_home *home)
     atomic_init(&exchange->references, 1);
     exchange->home = home;
     exchange->news.run = news_run;
+    exchange->file = -1;
     return exchange;
 }
 
@@ -112,6 +126,7 @@ void exchange_release(struct exchange *exchange)
     }
     let_go(exchange);
     close_streams(exchange);
+    drop_goods(exchange);
     request_fini(&exchange->request);
     bytes_fini(&exchange->content);
     lock_fini(&exchange->lock);
@@ -135,12 +150,13 @@ void exchange_recycle(struct exchange *exchange)
 {
     let_go(exchange);
     close_streams(exchange);
+    drop_goods(exchange);
     keep_small(&exchange->request.arena);
     keep_small(&exchange->request.spans);
     keep_small(&exchange->content);
     request_reset(&exchange->request);
     bytes_clear(&exchange->content);
-    exchange->connection = NULL;
+    exchange->carrier = NULL;
     exchange->dispatching = exchange->left = exchange->gone = exchange->finished = false;
     exchange->body_wanted = exchange->waking = false;
     exchange->answer = ANSWER_NONE;
@@ -206,9 +222,9 @@ void exchange_detach(struct exchange *exchange)
 
 /* ---- Connection's side ---- */
 
-void exchange_open(struct exchange *exchange, void *connection, size_t stream_bytes)
+void exchange_open(struct exchange *exchange, struct exchange_carrier *carrier, size_t stream_bytes)
 {
-    exchange->connection = connection;
+    exchange->carrier = carrier;
     exchange->stream_bytes = stream_bytes;
     if (exchange->request.has_body) {
         stream_init(&exchange->body, stream_bytes);
@@ -292,7 +308,7 @@ void exchange_leave(struct exchange *exchange, bool gone)
     exchange->gone = gone;
     bool finished = exchange->finished;
     enum exchange_answer answer = exchange->answer;
-    exchange->connection = NULL;
+    exchange->carrier = NULL;
     lock_release(&exchange->lock);
     if (finished) {
         if (exchange->home->ended != NULL) {

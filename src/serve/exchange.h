@@ -18,6 +18,7 @@
 #include "serve/request.h"
 
 struct exchange;
+struct session;
 
 enum {
     EXCHANGE_HEAD_MAX = 64 * 1024, /**< Bytes of an answer's header lines. */
@@ -95,6 +96,18 @@ enum exchange_result exchange_begin_whole(struct exchange *exchange, unsigned st
 enum exchange_result exchange_begin(struct exchange *exchange, unsigned status,
                                     const struct header *headers, size_t header_count,
                                     uint64_t length) MUST_USE;
+
+/** The whole answer from a file: `length` bytes from `offset`. On EXCHANGE_OK `file` belongs to the
+ *  exchange; it must not shrink, or the answer is cut. Nothing of it is held in memory. */
+enum exchange_result exchange_respond_file(struct exchange *exchange, unsigned status,
+                                           const struct header *headers, size_t header_count,
+                                           int file, uint64_t offset, uint64_t length) MUST_USE;
+
+/** Accept what the request asked to change to (RFC 9110, 7.8; RFC 8441): 101 with Connection: Upgrade, or
+ *  200 on HTTP/2; `session` speaks after that. On EXCHANGE_OK it belongs to the exchange. Only on the
+ *  connection's thread, within the dispatch. */
+enum exchange_result exchange_upgrade(struct exchange *exchange, const struct header *headers,
+                                      size_t header_count, struct session *session) MUST_USE;
 
 /** Write some of the body; `*ret_written` for EXCHANGE_OK. Past the announced length: MISPLACED. */
 enum exchange_result exchange_write(struct exchange *exchange, const void *data, size_t size_bytes,

@@ -161,6 +161,37 @@ enum exchange_result exchange_respond(struct exchange *exchange, unsigned status
     return EXCHANGE_OK;
 }
 
+enum exchange_result exchange_respond_file(struct exchange *exchange, unsigned status,
+                                           const struct header *headers, size_t header_count,
+                                           int file, uint64_t offset, uint64_t length)
+{
+    enum exchange_result result = prepare_head(exchange, status, headers, header_count, 0);
+    if (result != EXCHANGE_OK) {
+        return result;
+    }
+    exchange->length = length;
+    exchange->file = file;
+    exchange->file_offset = offset;
+    exchange_hold(exchange, (long long)exchange->content.size);
+    announce(exchange, ANSWER_FILE);
+    return EXCHANGE_OK;
+}
+
+enum exchange_result exchange_upgrade(struct exchange *exchange, const struct header *headers,
+                                      size_t header_count, struct session *session)
+{
+    INVARIANT(worker_current() == exchange->home->worker);
+    enum exchange_result result = prepare_head(exchange, 200, headers, header_count, 0);
+    if (result != EXCHANGE_OK) {
+        return result;
+    }
+    exchange->length = UINT64_MAX;
+    exchange->session = session;
+    exchange_hold(exchange, (long long)exchange->content.size);
+    announce(exchange, ANSWER_UPGRADE);
+    return EXCHANGE_OK;
+}
+
 static enum exchange_result begin(struct exchange *exchange, unsigned status,
                                   const struct header *headers, size_t header_count,
                                   uint64_t length, bool whole)

@@ -10,19 +10,26 @@
 
 #include "serve/exchange.h"
 #include "serve/holding.h"
+#include "serve/session.h"
 
 enum exchange_answer {
     ANSWER_NONE,
-    ANSWER_WHOLE,  /**< exchange_respond() */
-    ANSWER_STREAM, /**< exchange_begin() */
+    ANSWER_WHOLE,   /**< exchange_respond() */
+    ANSWER_STREAM,  /**< exchange_begin() */
+    ANSWER_FILE,    /**< exchange_respond_file() */
+    ANSWER_UPGRADE, /**< exchange_upgrade() */
+};
+
+/** The connection's side of an exchange: a connection, or a stream of one. */
+struct exchange_carrier {
+    /** There is something to look at. On the home's thread, no lock held; not after
+     *  exchange_leave(), and not between exchange_dispatching() and exchange_look(). */
+    void (*news)(struct exchange_carrier *carrier);
 };
 
 /** Where an exchange belongs. Constant; outlives its exchanges. */
 struct exchange_home {
     struct worker *worker; /**< Its thread is the connection's. */
-    /** There is something to look at. On the worker's thread, no lock held; not after
-     *  exchange_leave(), and not between exchange_dispatching() and exchange_look(). */
-    void (*news)(void *connection);
     /** Both sides are done: write the access log. Any thread, no lock held; NULL: nobody cares. */
     void (*ended)(const struct exchange *exchange);
     struct holding *holding; /**< Where the bytes that exchanges hold are counted. */
@@ -33,7 +40,7 @@ struct exchange {
     struct lock lock;
     atomic_uint references;           /* any thread */
     const struct exchange_home *home; /* constant while in use */
-    void *connection;                 /* home's thread only; NULL once it has left */
+    struct exchange_carrier *carrier; /* home's thread only; NULL once it has left */
     size_t stream_bytes;              /* constant once opened */
     struct task news;                 /* posted while news_queued */
     atomic_llong held;                /* any thread: its part of *home->holding */
@@ -57,6 +64,11 @@ struct exchange {
     uint64_t written; /* answering side only */
     bool refused;     /* answering side only: an answer was not taken, for lack of room */
 
+    /* FILE, UPGRADE: whoever carries the answer takes them over, and leaves -1 and NULL here. */
+    int file;
+    uint64_t file_offset;
+    struct session *session;
+
     struct stream body, out;
     bool body_open, out_open; /* initialised; body: constant once dispatched, out: with answer */
 
@@ -78,7 +90,8 @@ bool exchange_is_free(const struct exchange *exchange);
 void exchange_recycle(struct exchange *exchange);
 
 /** The head is complete: count its memory, open the body's stream if there is one. */
-void exchange_open(struct exchange *exchange, void *connection, size_t stream_bytes);
+void exchange_open(struct exchange *exchange, struct exchange_carrier *carrier,
+                   size_t stream_bytes);
 
 /** No news until the next exchange_look(), which tells everything that happened meanwhile. */
 void exchange_dispatching(struct exchange *exchange);

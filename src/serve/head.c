@@ -14,6 +14,7 @@ const char *status_words(unsigned status)
         unsigned status;
         const char *words;
     } known[] = {
+        {101, "Switching Protocols"},
         {200, "OK"},
         {201, "Created"},
         {202, "Accepted"},
@@ -148,17 +149,21 @@ static char *put_body(char *at, const struct head *head)
     BUG("head body %d", (int)head->body);
 }
 
-static char *put_connection(char *at, enum head_connection connection)
+static char *put_connection(char *at, const struct head *head)
 {
-    switch (connection) {
+    switch (head->connection) {
     case HEAD_CONNECTION_DEFAULT:
         return at;
     case HEAD_CONNECTION_CLOSE:
         return PUT(at, "Connection: close\r\n");
     case HEAD_CONNECTION_KEEP:
         return PUT(at, "Connection: keep-alive\r\n");
+    case HEAD_CONNECTION_UPGRADE:
+        at = PUT(at, "Connection: Upgrade\r\nUpgrade: ");
+        at = put(at, head->upgrade, strlen(head->upgrade));
+        return PUT(at, "\r\n");
     }
-    BUG("head connection %d", (int)connection);
+    BUG("head connection %d", (int)head->connection);
 }
 
 bool head_write(struct bytes *out, const struct head *head, const struct date *date)
@@ -179,7 +184,7 @@ bool head_write(struct bytes *out, const struct head *head, const struct date *d
         at = put(at, head->id, 16);
         at = PUT(at, "\r\n");
     }
-    at = put_connection(at, head->connection);
+    at = put_connection(at, head);
     at = put_body(at, head);
     if (head->retry_after_s > 0) {
         at = PUT(at, "Retry-After: ");

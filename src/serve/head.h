@@ -29,7 +29,8 @@ enum head_body {
 enum head_connection {
     HEAD_CONNECTION_DEFAULT, /**< Says nothing. */
     HEAD_CONNECTION_CLOSE,
-    HEAD_CONNECTION_KEEP, /**< Says "keep-alive", for HTTP/1.0. */
+    HEAD_CONNECTION_KEEP,    /**< Says "keep-alive", for HTTP/1.0. */
+    HEAD_CONNECTION_UPGRADE, /**< Says "Upgrade", to `upgrade`. */
 };
 
 struct head {
@@ -37,6 +38,7 @@ struct head {
     enum head_body body;
     uint64_t length;
     enum head_connection connection;
+    const char *upgrade;       /**< "websocket" */
     unsigned retry_after_s;    /**< 0: no such line. */
     bool has_date, has_server; /**< `lines` has them: ours are left out. */
     struct text lines;         /**< Of the answer, each with its line end. */

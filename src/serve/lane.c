@@ -7,14 +7,11 @@
 /* Emptied buffers up to this size are kept for the next connection. */
 enum { KEEP_BYTES = 16 * 1024 };
 
-bool lane_init(struct lane *lane, struct lane_common *common, struct loop *loop,
-               void (*news)(void *connection), struct err *err)
+bool lane_init(struct lane *lane, struct lane_common *common, struct loop *loop, struct err *err)
 {
     *lane = (struct lane){.common = common, .loop = loop, .env = node_env(common->node)};
-    lane->home = (struct exchange_home){.worker = &loop->worker,
-                                        .news = news,
-                                        .ended = access_log_exchange,
-                                        .holding = &lane->holding};
+    lane->home = (struct exchange_home){
+        .worker = &loop->worker, .ended = access_log_exchange, .holding = &lane->holding};
     lane->holding.sum = &common->holding;
     list_init(&lane->open);
     list_init(&lane->closed);

@@ -52,10 +52,9 @@ struct lane {
     struct holding holding; /* any thread */
 };
 
-/** @param news  what exchanges call for their connection (struct exchange_home)
- *  @return false: ERR_MEMORY; lane_fini() is still due */
-bool lane_init(struct lane *lane, struct lane_common *common, struct loop *loop,
-               void (*news)(void *connection), struct err *err) MUST_USE;
+/** @return false: ERR_MEMORY; lane_fini() is still due */
+bool lane_init(struct lane *lane, struct lane_common *common, struct loop *loop, struct err *err)
+    MUST_USE;
 void lane_fini(struct lane *lane);
 
 /** An exchange for the next request, with one reference, or NULL: out of memory. */

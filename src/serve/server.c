@@ -100,7 +100,7 @@ static bool berth_init(struct server *server, unsigned index, struct err *err)
     }
     berth->server = server;
     struct loop *loop = node_loop(server->common.node, index);
-    bool lane_ready = lane_init(&berth->lane, &server->common, loop, connection_news, err);
+    bool lane_ready = lane_init(&berth->lane, &server->common, loop, err);
     berth->listeners = calloc(server->place_count, sizeof(*berth->listeners));
     if (!lane_ready || berth->listeners == NULL) {
         return err_set_memory(err);

@@ -16,14 +16,14 @@ static struct {
     struct holding_sum sum;
     struct holding holding;
     struct exchange *exchange;
-    int connection;
+    struct exchange_carrier carrier;
     unsigned news, ended; /* what was called, how often */
     unsigned wakes, gone;
 } world;
 
-static void on_news(void *connection)
+static void on_news(struct exchange_carrier *carrier)
 {
-    assert_ptr_equal(connection, &world.connection);
+    assert_ptr_equal(carrier, &world.carrier);
     world.news++;
 }
 
@@ -57,7 +57,8 @@ static int make_world(void **state)
     }
     world.worker = &node_loop(world.node, 0)->worker;
     world.home = (struct exchange_home){
-        .worker = world.worker, .news = on_news, .ended = on_ended, .holding = &world.holding};
+        .worker = world.worker, .ended = on_ended, .holding = &world.holding};
+    world.carrier.news = on_news;
     world.exchange = exchange_create(&world.home);
     return world.exchange == NULL;
 }
@@ -78,7 +79,7 @@ static void open_for(const char *head)
     http1_init(&http1, &rules);
     struct http1_step step = http1_feed(&http1, &world.exchange->request, head, strlen(head));
     assert_int_equal(step.event, HTTP1_HEAD);
-    exchange_open(world.exchange, &world.connection, STREAM_BYTES);
+    exchange_open(world.exchange, &world.carrier, STREAM_BYTES);
     exchange_retain(world.exchange);
     exchange_attach(world.exchange,
                     (struct exchange_waker){.wake = on_wake, .gone = on_gone, .argument = &world});

@@ -15,17 +15,18 @@ static struct {
     struct exchange_home home;
     struct holding holding;
     struct exchange *exchange;
-    int connection;
+    struct exchange_carrier carrier;
 } world;
 
-static void open_world(void (*news)(void *connection))
+static void open_world(void (*news)(struct exchange_carrier *carrier))
 {
     struct err err = {0};
     struct node_options options = {.workers = 1, .tick_ns = 1000000, .env = env_system()};
     world.node = node_create(&options, &err);
     assert_non_null(world.node);
-    world.home = (struct exchange_home){
-        .worker = &node_loop(world.node, 0)->worker, .news = news, .holding = &world.holding};
+    world.home = (struct exchange_home){.worker = &node_loop(world.node, 0)->worker,
+                                        .holding = &world.holding};
+    world.carrier.news = news;
     world.exchange = exchange_create(&world.home);
     assert_non_null(world.exchange);
     struct http1_rules rules;
@@ -35,7 +36,7 @@ static void open_world(void (*news)(void *connection))
     static const char head[] = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n";
     struct http1_step step = http1_feed(&http1, &world.exchange->request, head, sizeof(head) - 1);
     assert_int_equal(step.event, HTTP1_HEAD);
-    exchange_open(world.exchange, &world.connection, STREAM_BYTES);
+    exchange_open(world.exchange, &world.carrier, STREAM_BYTES);
     exchange_retain(world.exchange);
 }
 
@@ -54,9 +55,9 @@ static unsigned char byte_at(uint64_t position)
 }
 
 /* The connection's side: push the body, pull the answer. */
-static void pump_news(void *connection)
+static void pump_news(struct exchange_carrier *carrier)
 {
-    (void)connection;
+    (void)carrier;
     char data[700];
     struct exchange_view view = exchange_look(world.exchange);
     size_t room = view.body_wanted && pump.sent < TOTAL ? exchange_body_room(world.exchange) : 0;
