@@ -443,9 +443,9 @@ bool app_listen(struct app *app, struct err *err)
     return true;
 }
 
-bool app_escalated(const struct app *app)
+const char *app_downfall(const struct app *app)
 {
-    return services_escalated(app->services);
+    return services_downfall(app->services);
 }
 
 bool app_drain(struct app *app)

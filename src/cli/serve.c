@@ -91,7 +91,11 @@ static int serve(const struct app_options *options)
     }
     fflush(stdout);
     wait_for_stop(&signals);
-    bool escalated = app_escalated(app) && manifest->node.on_escalation.value == MANIFEST_STOP;
+    const char *downfall = app_downfall(app);
+    bool escalated = downfall != NULL && manifest->node.on_escalation.value == MANIFEST_STOP;
+    if (escalated) {
+        fprintf(stderr, "mote serve: all services are down: %s\n", downfall);
+    }
     bool clean = app_drain(app);
     log_printf(LOG_INFO, clean ? "drained" : "drained; what did not finish in time was cut");
     return escalated ? STATUS_FAILED : STATUS_OK;

@@ -116,6 +116,11 @@ void schedules_read(struct loader *loader, const struct toml_node *array);
 bool target_read(struct loader *loader, const struct toml_node *node, const char *text,
                  const struct manifest_serve *serve, struct manifest_target *ret) MUST_USE;
 
+/** Warn, at `node`, if `entry` is what the service `component` itself runs: `what` would start another one each time. */
+void warn_of_second_service(struct loader *loader, const struct toml_node *node,
+                            const struct manifest_component *component, const char *entry,
+                            const char *what);
+
 /** Check `text` as the address of a listener; a relative path of a unix socket is made relative to
  *  the manifest's folder. */
 void listen_check(struct loader *loader, const struct toml_node *node, struct manifest_text *text);
