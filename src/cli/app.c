@@ -378,6 +378,10 @@ static struct serve_options serve_options_of(const struct app *app, size_t index
         .stream_buffer_bytes = (uint32_t)from->stream_buffer_bytes.value,
         .write_timeout_ms = (uint32_t)from->write_timeout_ms.value,
         .cancel_on_disconnect = from->cancel_on_disconnect.value,
+        .rate = {.connections_max = (uint32_t)from->rate.max_connections.value,
+                 .connections_per_second = (uint32_t)from->rate.connections_per_second.value,
+                 .requests_per_second = (uint32_t)from->rate.requests_per_second.value,
+                 .requests_burst = (uint32_t)from->rate.requests_burst.value},
         .access_log = app->manifest->log.access.value,
     };
 }

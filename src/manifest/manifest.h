@@ -154,6 +154,13 @@ struct manifest_header {
     uint32_t line;
 };
 
+/** What each client's address may take of a listener; 0: no limit. */
+struct manifest_rate {
+    struct manifest_number max_connections, connections_per_second;
+    struct manifest_number requests_per_second;
+    struct manifest_number requests_burst; /**< 0: as many as a second gives. */
+};
+
 /** One [[serve]]. */
 struct manifest_serve {
     uint32_t line;
@@ -172,6 +179,7 @@ struct manifest_serve {
     struct manifest_number stream_buffer_bytes;
     struct manifest_number disconnect_grace_ms;
     struct manifest_flag cancel_on_disconnect;
+    struct manifest_rate rate;
     struct manifest_text component;    /**< As written; set: `everything` answers all requests. */
     struct manifest_target everything; /**< Counts only without routes. */
     const struct manifest_route *routes;

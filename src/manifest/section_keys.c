@@ -218,7 +218,10 @@ static const struct field SERVE_FIELDS[] = {
     {LATER("heartbeat-ms")},
 };
 
-const struct schema SCHEMA_SERVE = {{FIELD_GROUP(SERVE_FIELDS, 0)}};
+const struct schema SCHEMA_SERVE = {{
+    FIELD_GROUP(SERVE_FIELDS, 0),
+    FIELD_GROUP(RATE_FIELDS, offsetof(struct manifest_serve, rate)),
+}};
 
 const struct field LIMIT_FIELDS[LIMIT_FIELD_COUNT] = {
     {NUMBER("max-memory-mb", struct manifest_limits, max_memory_mb, 1, 4096, 64)},

@@ -74,19 +74,41 @@ static struct connection *create(struct lane *lane, const struct site *site, int
     return connection;
 }
 
+/* As admit(), with what its address may have. */
+static enum admission admit_address(struct lane *lane, const struct site *site, const char *remote,
+                                    struct rate_hold *ret)
+{
+    if (rate_connect(site->rate, rate_key_parse(remote), lane_now_ns(lane), ret)) {
+        enum admission admission = admit(lane);
+        if (admission != ADMITTED) {
+            rate_leave(site->rate, ret);
+        }
+        return admission;
+    }
+    if (lane->refusals >= lane->common->refusals_max) {
+        return DROPPED;
+    }
+    lane->refusals++;
+    return REFUSED;
+}
+
 void connection_open(struct lane *lane, const struct site *site, int fd, const char *remote)
 {
-    enum admission admission = admit(lane);
+    struct rate_hold hold = {0};
+    enum admission admission = site->rate == NULL ? admit(lane)
+                                                  : admit_address(lane, site, remote, &hold);
     struct connection *connection = admission == DROPPED ? NULL : create(lane, site, fd, remote);
     if (connection == NULL) {
         lane_count(&lane->refused);
         close(fd);
+        rate_leave(site->rate, &hold);
         if (admission != DROPPED) {
             leave(lane, admission == ADMITTED);
         }
         return;
     }
     connection->admitted = admission == ADMITTED;
+    connection->rate = hold;
     list_append(&lane->open, &connection->link);
     struct err err;
     uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -165,6 +187,7 @@ void connection_close(struct connection *connection)
     list_remove(&connection->link);
     list_append(&lane->closed, &connection->link);
     connection_again(connection);
+    rate_leave(connection->site->rate, &connection->rate);
     leave(lane, connection->admitted);
 }
 

@@ -332,6 +332,12 @@ struct server_counts server_counts(struct server *server)
         }
         buffered += atomic_load_explicit(&lane->holding.bytes, memory_order_relaxed);
     }
+    for (size_t i = 0; i < server->place_count; i++) {
+        struct rate *rate = server->places[i].site.rate;
+        struct rate_counts limited = rate != NULL ? rate_counts(rate) : (struct rate_counts){0};
+        counts.limited.connections += limited.connections;
+        counts.limited.requests += limited.requests;
+    }
     counts.buffered_bytes = buffered > 0 ? (uint64_t)buffered : 0;
     return counts;
 }

@@ -11,6 +11,7 @@
 
 #include "core/node.h"
 #include "serve/exchange.h"
+#include "serve/rate.h"
 #include "serve/route.h"
 
 /** Who answers. `dispatch` is called on the connection's loop with a reference for it; it must lead to
@@ -40,7 +41,8 @@ struct serve_options {
     uint32_t write_timeout_ms;
     bool cancel_on_disconnect; /**< Half-close counts as gone. */
     bool access_log;
-    mode_t unix_mode; /**< Of a unix socket's file; 0: 0660. */
+    struct rate_limits rate; /**< Of each address. */
+    mode_t unix_mode;        /**< Of a unix socket's file; 0: 0660. */
     /** Unix sockets: clients of other users, but for root, are turned away, whatever the file's mode. */
     bool own_user_only;
 };
@@ -52,6 +54,7 @@ struct server_counts {
     uint64_t connections_max;             /**< 503 above. */
     uint64_t accepted, requests, refused; /**< Ever. */
     uint64_t responses[6];                /**< Ever, by hundreds: [2] = 2xx; [0] = cut. */
+    struct rate_counts limited;           /**< Ever, for the limits of their address. */
     uint64_t buffered_bytes;              /**< Held for connections and exchanges now. */
     uint64_t buffered_bytes_max;          /**< 503 above; 0: no limit. */
 };
