@@ -150,8 +150,8 @@ static const struct field NODE_FIELDS[] = {
     {NUMBER("max-restarts", struct manifest_node, max_restarts, 0, SUPERVISOR_RESTARTS_MAX, 3)},
     {NUMBER("window-ms", struct manifest_node, window_ms, 1, DAY_MS, 5000)},
     {CHOICE("on-escalation", struct manifest_node, on_escalation, ESCALATIONS, MANIFEST_STAY_DOWN)},
+    {TEXT("user", struct manifest_node, user, NULL), .zero = "as started"},
     {LATER("store")},
-    {LATER("user")},
     {LATER("profile")},
 };
 

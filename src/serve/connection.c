@@ -220,7 +220,16 @@ void connection_end_exchange(struct connection *connection)
 void connection_drain(struct connection *connection)
 {
     connection->last = true;
-    if (connection->phase == CONNECTION_IDLE) {
+    bool handed_over = atomic_load_explicit(&connection->lane->common->handed_over,
+                                            memory_order_relaxed);
+    if (connection->phase == CONNECTION_IDLE && handed_over) {
+        /* Its next request may be on the way, and nobody else can answer it. */
+        uint64_t due_ns = connection_after_ms(connection, CONNECTION_HANDED_OVER_MS);
+        if (connection->read_deadline_ns == 0 || due_ns < connection->read_deadline_ns) {
+            connection->read_deadline_ns = due_ns;
+        }
+        connection_advance(connection);
+    } else if (connection->phase == CONNECTION_IDLE) {
         connection_enter_closing(connection, false);
         connection_advance(connection);
     } else if (connection->phase == CONNECTION_SESSION) {

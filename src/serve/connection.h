@@ -21,6 +21,7 @@ enum {
     CONNECTION_LINGER_MAX = 4 * 1024 * 1024,
     CONNECTION_DRAIN_MS = 5000,
     CONNECTION_LINGER_MS = 2000,
+    CONNECTION_HANDED_OVER_MS = 5000, /**< For an idle one, when a successor has taken the place. */
     CONNECTION_RATE_WINDOW_MS = 5000,
 };
 
