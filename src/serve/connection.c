@@ -217,19 +217,24 @@ void connection_end_exchange(struct connection *connection)
     lane_give_exchange(lane, exchange);
 }
 
+static bool is_handed_over(const struct connection *connection)
+{
+    return atomic_load_explicit(&connection->lane->common->handed_over, memory_order_relaxed);
+}
+
 void connection_drain(struct connection *connection)
 {
-    connection->last = true;
-    bool handed_over = atomic_load_explicit(&connection->lane->common->handed_over,
-                                            memory_order_relaxed);
-    if (connection->phase == CONNECTION_IDLE && handed_over) {
-        /* Its next request may be on the way, and nobody else can answer it. */
-        uint64_t due_ns = connection_after_ms(connection, CONNECTION_HANDED_OVER_MS);
-        if (connection->read_deadline_ns == 0 || due_ns < connection->read_deadline_ns) {
-            connection->read_deadline_ns = due_ns;
+    if (connection->phase != CONNECTION_SESSION && is_handed_over(connection)) {
+        /* A client that was not told that this is the end may have sent its next request already, and
+         * nobody else can answer it: the next answer tells it, see ends_after_answer(). */
+        if (connection->phase == CONNECTION_IDLE) {
+            connection_enter_idle(connection);
+            connection_advance(connection);
         }
-        connection_advance(connection);
-    } else if (connection->phase == CONNECTION_IDLE) {
+        return;
+    }
+    connection->last = true;
+    if (connection->phase == CONNECTION_IDLE) {
         connection_enter_closing(connection, false);
         connection_advance(connection);
     } else if (connection->phase == CONNECTION_SESSION) {
@@ -242,9 +247,12 @@ void connection_drain(struct connection *connection)
 
 void connection_enter_idle(struct connection *connection)
 {
+    uint64_t idle_ms = connection->site->options.idle_timeout_ms;
+    bool short_of_time = is_handed_over(connection) &&
+                         (idle_ms == 0 || idle_ms > CONNECTION_HANDED_OVER_MS);
     connection->phase = CONNECTION_IDLE;
-    connection->read_deadline_ns = connection_after_ms(connection,
-                                                       connection->site->options.idle_timeout_ms);
+    connection->read_deadline_ns =
+        connection_after_ms(connection, short_of_time ? CONNECTION_HANDED_OVER_MS : idle_ms);
 }
 
 void connection_enter_closing(struct connection *connection, bool linger)

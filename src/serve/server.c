@@ -329,6 +329,7 @@ void server_settle(struct server *server)
 void server_let_go(struct server *server)
 {
     atomic_store_explicit(&server->common.handed_over, true, memory_order_relaxed);
+    atomic_store_explicit(&server->common.draining, true, memory_order_seq_cst);
     server_call(server, berth_stop);
     for (size_t i = 0; i < server->place_count; i++) {
         server->places[i].owns = false;
