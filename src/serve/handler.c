@@ -375,16 +375,16 @@ static void head_given(struct engine_call *call, struct visit *visit)
 
 /* A larger body goes out in pieces, so that no call copies for long and a slow client's answer is held by
  * the guest, not by the node. */
-enum { WHOLE_BODY_MAX = 1024 * 1024, WRITE_BYTES_MAX = 1024 * 1024 };
+enum { WHOLE_BODY_MAX = 1024 * 1024 };
 
 /* Write until everything is taken, then answer 0. `call->state` is what was taken. */
 static enum engine_call_result write_all(struct engine_call *call, struct visit *visit,
                                          const uint8_t *data, size_t size)
 {
     struct process *process = guest_process(guest_of_call(call));
-    size_t moved = 0;
+    size_t moved = 0, share = exchange_share(visit->exchange);
     do {
-        if (moved >= WRITE_BYTES_MAX) {
+        if (moved >= share) {
             process_wake(process); /* Enough for one call; on in the next turn. */
             return ENGINE_CALL_PARK;
         }
@@ -426,7 +426,8 @@ static enum engine_call_result host_respond(struct engine_call *call)
         return guest_answer(call, ABI_INVALID);
     }
     unsigned status = (unsigned)call->arguments[0];
-    bool large = size > WHOLE_BODY_MAX;
+    size_t whole_max = exchange_whole_max(visit->exchange, status, headers, count);
+    bool large = size > (whole_max < WHOLE_BODY_MAX ? whole_max : WHOLE_BODY_MAX);
     enum exchange_result result =
         large ? exchange_begin_whole(visit->exchange, status, headers, count, size)
               : exchange_respond(visit->exchange, status, headers, count, body, size);
