@@ -166,6 +166,7 @@ void exchange_recycle(struct exchange *exchange)
     exchange->whole = exchange->refused = false;
     exchange->written = exchange->sent_bytes = 0;
     exchange->status = exchange->sent_status = 0;
+    exchange->offers = NULL;
 }
 
 /* ---- Waking the answering side; connection's thread ---- */
