@@ -66,8 +66,10 @@ static void feed(struct run *run, const uint8_t *data, size_t size)
             INVARIANT(input.size == 0);
             return;
         }
-        note(run, &step);
         run->bad = step.event == WEBSOCKET_BAD;
+        if (!run->bad) { /* Of two faults in one piece, either may be found first. */
+            note(run, &step);
+        }
     }
 }
 

@@ -49,7 +49,7 @@ static struct route_match find_route(const struct route_table *routes, struct re
     if (wanted) {
         match = route_table_match_as(routes, request, websocket);
     }
-    if (match.target == NULL) {
+    if (match.target == NULL && request->protocol.size == 0) {
         match = route_table_match(routes, request);
     }
     if (match.target == NULL && match.path_exists && !wanted && request->method == METHOD_GET) {
@@ -69,7 +69,7 @@ static bool match_route(struct exchange *exchange, const struct route_table *rou
     if (match.target != NULL) {
         return true;
     }
-    if (request->method == METHOD_OTHER && request->protocol.size == 0) {
+    if (request->method == METHOD_OTHER) {
         dispatch_reply(exchange, 501, NULL, NULL, 0);
     } else if (!match.path_exists) {
         dispatch_reply(exchange, 404, NULL, NULL, 0);

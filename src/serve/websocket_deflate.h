@@ -16,8 +16,8 @@ enum websocket_inflate_result {
     WEBSOCKET_INFLATE_NO_MEMORY,
 };
 
-/** About what one of them holds. */
-enum { WEBSOCKET_INFLATE_BYTES = 44 * 1024 };
+/** About what one of each holds, at most. */
+enum { WEBSOCKET_INFLATE_BYTES = 44 * 1024, WEBSOCKET_DEFLATE_BYTES = 272 * 1024 };
 
 /** For one message; NULL: out of memory. */
 struct z_stream_s *websocket_inflate_open(void) MUST_USE;

@@ -107,8 +107,7 @@ static struct text single(const struct request *request, const char *name, unsig
 
 static bool is_extended_connect(const struct request *request)
 {
-    return text_equal(request->method_name, "CONNECT") &&
-           text_equal(request->protocol, "websocket");
+    return text_equal(request->protocol, "websocket");
 }
 
 bool websocket_is_wanted(const struct request *request)

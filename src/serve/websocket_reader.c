@@ -138,13 +138,24 @@ static struct websocket_step take_plain(struct websocket_reader *reader,
 
 /* ---- Frames ---- */
 
+/* Nobody wants it: no work for it, and no memory. */
+static struct websocket_step discard(struct websocket_reader *reader, bool last)
+{
+    websocket_inflate_close(TAKE(reader->inflate));
+    bytes_fini(&reader->message);
+    if (last) {
+        reader->kind = 0;
+    }
+    return more;
+}
+
 static struct websocket_step begin_message(struct websocket_reader *reader,
                                            const struct wslay_frame_iocb *frame)
 {
     reader->kind = frame->opcode;
     reader->compressed = wslay_get_rsv1(frame->rsv) != 0;
     reader->utf8 = (struct utf8_check){0};
-    if (reader->compressed) {
+    if (reader->compressed && !reader->discards) {
         reader->inflate = websocket_inflate_open();
         if (reader->inflate == NULL) {
             return bad(WEBSOCKET_INTERNAL, "out of memory");
@@ -256,6 +267,9 @@ static struct websocket_step take_piece(struct websocket_reader *reader,
         return take_control(reader, piece, whole);
     }
     bool last = whole && piece->fin != 0;
+    if (reader->discards) {
+        return discard(reader, last);
+    }
     return reader->compressed ? take_compressed(reader, piece, last)
                               : take_plain(reader, piece, last);
 }

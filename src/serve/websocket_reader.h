@@ -40,6 +40,8 @@ struct websocket_reader {
     uint64_t fed, framed; /* bytes: given to `frames`; of frames that it has finished */
     size_t message_max;
     bool inflates;
+    bool
+        discards; /**< Set by its owner, for good: messages come to nothing, control frames go on. */
 
     bool in_frame; /* within a frame, of which this much has come: */
     uint64_t frame_got;

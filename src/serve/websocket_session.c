@@ -1,5 +1,6 @@
 #include "serve/websocket_session.h"
 
+#include "serve/websocket_deflate.h"
 #include "serve/websocket_reader.h"
 #include "serve/websocket_writer.h"
 
@@ -57,7 +58,8 @@ static uint64_t now_of(const struct websocket_session *session)
 static void account(struct websocket_session *session)
 {
     long long now = (long long)(sizeof *session + session->held.capacity +
-                                websocket_reader_held_bytes(&session->reader));
+                                websocket_reader_held_bytes(&session->reader) +
+                                (session->writer.stream != NULL ? WEBSOCKET_DEFLATE_BYTES : 0));
     if (now != session->accounted) {
         exchange_hold(session->channel->exchange, now - session->accounted);
         session->accounted = now;
@@ -314,6 +316,7 @@ static bool write_close(struct websocket_session *session, struct bytes *out)
         session->stage = STAGE_CLOSING;
         session->close_until_ns = now_of(session) + (uint64_t)WEBSOCKET_CLOSE_MS * NS_PER_MS;
         session->rate_end_ns = 0;
+        session->reader.discards = true;
         drop_output(session);
         if (session->held.size > 0) {
             session_news(&session->session); /* No credit is needed to read it now. */
@@ -327,10 +330,11 @@ static bool on_produce(struct session *base, struct bytes *out, size_t limit_byt
     struct websocket_session *session = of(base);
     if (session->stage == STAGE_CLOSING && session->held.size > 0) {
         read_held(session);
-        account(session);
     }
-    return write_pong(session, out) && write_messages(session, out, limit_bytes) &&
-           write_close(session, out);
+    bool fits = write_pong(session, out) && write_messages(session, out, limit_bytes) &&
+                write_close(session, out);
+    account(session);
+    return fits;
 }
 
 static const struct websocket_session *of_const(const struct session *session)

@@ -223,6 +223,19 @@ def test_a_guest_that_returns_closes_with_1000(node):
         assert socket.read_frame() is None
 
 
+def test_what_comes_behind_our_close_costs_nothing_and_goes_nowhere(node):
+    packed = frames.deflated(b"\0" * (64 << 20))
+    with Socket(node.address, "/obey", [frames.DEFLATE]) as socket:
+        socket.send(frame(BINARY, b"half", fin=False) + frame(PING))
+        assert socket.read_frame()[0] == PONG
+        assert node.post("/send/obey", b"x").status == 200
+        socket.expect(BINARY, b"x")
+        socket.send(frame(0, b"") + frame(TEXT, b"return"))
+        socket.expect(CLOSE, 1000, "")
+        socket.send(frame(BINARY, packed, rsv=4) + frame(TEXT, b"\xff") + frame(PING) + closing(1000))
+        assert socket.read_frame() is None
+
+
 def test_a_client_that_never_answers_a_close_is_left(node):
     with Socket(node.address, "/obey") as socket:
         socket.send_text("return")

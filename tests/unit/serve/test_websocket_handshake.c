@@ -18,7 +18,7 @@ static void an_extended_connect_needs_no_key(void **state)
     const struct header headers[] = {
         {TEXT("sec-websocket-version"), TEXT("13")},
         {TEXT("sec-websocket-extensions"), TEXT("permessage-deflate")}};
-    struct request request = {.method = METHOD_OTHER,
+    struct request request = {.method = METHOD_GET,
                               .method_name = TEXT("CONNECT"),
                               .protocol = TEXT("websocket"),
                               .minor_version = 1,
