@@ -383,6 +383,9 @@ _Static_assert(sizeof(struct abi_child_state) == 80, "layout");
     X(respond, "iiiii:i", true)                                                                    \
     X(respond_begin, "iiiI:i", false)                                                              \
     X(respond_write, "ii:i", true)                                                                 \
-    X(client_gone, ":i", false)
+    X(client_gone, ":i", false)                                                                    \
+    X(sse_begin, "ii:i", false)                                                                    \
+    X(sse_send, "iiiiiii:i", true)                                                                 \
+    X(sse_comment, "ii:i", true)
 
 /* clang-format on */

@@ -158,7 +158,7 @@ struct manifest_header {
 struct manifest_serve {
     uint32_t line;
     struct manifest_text listen;   /**< Checked with address_parse(). */
-    struct manifest_text protocol; /**< "http" */
+    struct manifest_text protocol; /**< "http", "sse" */
     struct manifest_number deadline_ms;
     struct manifest_number stream_deadline_ms; /**< 0: none. */
     struct manifest_number header_timeout_ms;
@@ -171,6 +171,7 @@ struct manifest_serve {
     struct manifest_number max_body_bytes;
     struct manifest_number stream_buffer_bytes;
     struct manifest_number disconnect_grace_ms;
+    struct manifest_number heartbeat_ms; /**< Of streams of events; 0: none. */
     struct manifest_flag cancel_on_disconnect;
     struct manifest_text component;    /**< As written; set: `everything` answers all requests. */
     struct manifest_target everything; /**< Counts only without routes. */

@@ -71,13 +71,13 @@ static void check_admin_listen(struct loader *loader, const struct toml_node *no
 static void check_protocol(struct loader *loader, const struct toml_node *node,
                            struct manifest_text *text)
 {
-    if (strcmp(text->value, "ws") == 0 || strcmp(text->value, "sse") == 0) {
+    if (strcmp(text->value, "ws") == 0) {
         problem_error(loader->problems, loader_value(loader, node),
                       "protocol '%s' is not available in this version of mote; write \"http\"",
                       text->value);
-    } else if (strcmp(text->value, "http") != 0) {
+    } else if (strcmp(text->value, "http") != 0 && strcmp(text->value, "sse") != 0) {
         problem_error(loader->problems, loader_value(loader, node),
-                      "'protocol' cannot be '%.80s'; write \"http\"", text->value);
+                      "'protocol' cannot be '%.80s'; write \"http\" or \"sse\"", text->value);
     }
 }
 
@@ -193,6 +193,7 @@ static const struct field SERVE_FIELDS[] = {
     {NUMBER("stream-buffer-bytes", struct manifest_serve, stream_buffer_bytes, 4096, 1 << 30,
             262144)},
     {NUMBER("disconnect-grace-ms", struct manifest_serve, disconnect_grace_ms, 0, DAY_MS, 5000)},
+    {NUMBER("heartbeat-ms", struct manifest_serve, heartbeat_ms, 0, DAY_MS, 15000), .zero = "off"},
     {FLAG("cancel-on-disconnect", struct manifest_serve, cancel_on_disconnect, false)},
     {.key = "routes",
      .kind = FIELD_TABLE,
@@ -215,7 +216,6 @@ static const struct field SERVE_FIELDS[] = {
     {LATER("allowed-origins")},
     {LATER("compression")},
     {LATER("trusted-proxies")},
-    {LATER("heartbeat-ms")},
 };
 
 const struct schema SCHEMA_SERVE = {{FIELD_GROUP(SERVE_FIELDS, 0)}};

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "serve/exchange.h"
+#include "serve/heartbeat.h"
 #include "serve/holding.h"
 #include "serve/session.h"
 
@@ -63,6 +64,8 @@ struct exchange {
     uint64_t length;  /* of the body; UINT64_MAX: unknown */
     uint64_t written; /* answering side only */
     bool refused;     /* answering side only: an answer was not taken, for lack of room */
+    bool events;      /* as `status`: a stream of events, whose bytes must not wait for others */
+    struct heartbeat heartbeat;
 
     /* FILE, UPGRADE: whoever carries the answer takes them over, and leaves -1 and NULL here. */
     int file;
@@ -117,7 +120,8 @@ void exchange_body_end(struct exchange *exchange);
 /** The body failed: exchange_read() answers `result` from now on. */
 void exchange_body_fail(struct exchange *exchange, enum exchange_result result);
 
-/** Read some of a streamed answer; waiting means that news will come. */
+/** Read some of a streamed answer; waiting means that news will come. A stream of events that is silent gives a heartbeat
+ *  instead, which nobody wrote. */
 enum stream_result exchange_out_read(struct exchange *exchange, void *data, size_t size_bytes,
                                      size_t *ret_read) MUST_USE;
 

@@ -119,6 +119,7 @@ static const char SECOND[] =
     "  max-body-bytes         10485760                        default\n"
     "  stream-buffer-bytes    262144                          default\n"
     "  disconnect-grace-ms    5000                            default\n"
+    "  heartbeat-ms           15000                           default\n"
     "  cancel-on-disconnect   false                           default\n"
     "  header X-T             ${TOKEN}                        mote.toml:13\n"
     "  GET /users/:id         api#show, deadline-ms 500       mote.toml:15\n";
