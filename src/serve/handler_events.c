@@ -1,4 +1,6 @@
 /* Streams of events: a head at once, then events and comments, each flushed. SPEC: "SSE stream". */
+#include "serve/handler.h"
+
 #include "serve/visit.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+#include "serve/handler.h"
+
 #include "serve/visit.h"
 
 #include <string.h>
