@@ -142,7 +142,7 @@ struct manifest_target {
 };
 
 struct manifest_route {
-    const char *method; /**< "GET"; "*": any. */
+    const char *method; /**< "GET"; "*": any; "WS": a WebSocket. */
     const char *pattern;
     struct manifest_target target;
     uint32_t line;
@@ -158,7 +158,7 @@ struct manifest_header {
 struct manifest_serve {
     uint32_t line;
     struct manifest_text listen;   /**< Checked with address_parse(). */
-    struct manifest_text protocol; /**< "http", "sse" */
+    struct manifest_text protocol; /**< "http", "ws", "sse" */
     struct manifest_number deadline_ms;
     struct manifest_number stream_deadline_ms; /**< 0: none. */
     struct manifest_number header_timeout_ms;
@@ -173,6 +173,10 @@ struct manifest_serve {
     struct manifest_number disconnect_grace_ms;
     struct manifest_number heartbeat_ms; /**< Of streams of events; 0: none. */
     struct manifest_flag cancel_on_disconnect;
+    struct manifest_number max_message_bytes; /**< Of WebSockets, as what follows. */
+    struct manifest_number ping_ms;           /**< 0: none. */
+    struct manifest_names subprotocols;
+    struct manifest_names allowed_origins; /**< Not given: only the host that was asked. */
     struct manifest_text component;    /**< As written; set: `everything` answers all requests. */
     struct manifest_target everything; /**< Counts only without routes. */
     const struct manifest_route *routes;
@@ -276,6 +280,9 @@ struct manifest *manifest_load_text(const char *path, const char *text, size_t s
 /** NULL is allowed. */
 void manifest_destroy(struct manifest *manifest);
 DEFINE_AUTO_DESTROY(manifest)
+
+/** Whether everything on that listener is a WebSocket. */
+bool serve_is_websocket(const struct manifest_serve *serve);
 
 /** The component of that name, or NULL. */
 const struct manifest_component *manifest_component(const struct manifest *manifest,

@@ -340,6 +340,7 @@ void serves_read(struct loader *loader, const struct toml_node *array)
         if (section.headers != NULL) {
             headers_read(loader, section.headers, &section.serve);
         }
+        websocket_read(loader, &section, &section.serve);
         targets_read(loader, table, &section, &section.serve);
         manifest->serves[manifest->serve_count++] = section.serve;
     }

@@ -168,6 +168,7 @@ void exchange_recycle(struct exchange *exchange)
     heartbeat_reset(&exchange->heartbeat);
     exchange->written = exchange->sent_bytes = 0;
     exchange->status = exchange->sent_status = 0;
+    exchange->offers = NULL;
 }
 
 /* ---- Waking the answering side; connection's thread ---- */

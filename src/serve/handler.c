@@ -2,6 +2,7 @@
 
 #include "core/node.h"
 #include "serve/visit.h"
+#include "serve/websocket_guest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,6 @@ static void visit_before_turn(struct guest *guest, void *context)
 
 static void visit_destroy(struct visit *visit)
 {
-    bytes_fini(&visit->names);
     free(visit);
 }
 
@@ -112,6 +112,10 @@ static void refuse(struct exchange *exchange, unsigned status)
 static void handler_dispatch(struct exchange *exchange, void *target, struct loop *loop)
 {
     const struct handler *handler = target;
+    if (handler->websocket != NULL) {
+        websocket_dispatch(exchange, handler, loop);
+        return;
+    }
     struct visit *visit = calloc(1, sizeof *visit);
     if (visit == NULL) {
         refuse(exchange, 503);
@@ -323,10 +327,22 @@ enum engine_call_result host_respond_write(struct engine_call *call)
 enum engine_call_result host_client_gone(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
-    if (visit == NULL) {
+    struct websocket_channel *channel = websocket_of_guest(guest_of_call(call));
+    if (visit == NULL && channel == NULL) {
         return guest_answer(call, ABI_MISPLACED);
     }
-    return guest_answer(call, visit_is_deserted(visit));
+    return guest_answer(call,
+                        visit != NULL ? visit_is_deserted(visit) : atomic_load(&channel->left));
+}
+
+enum engine_call_result host_ws_send(struct engine_call *call)
+{
+    return websocket_host_send(call);
+}
+
+enum engine_call_result host_ws_close(struct engine_call *call)
+{
+    return websocket_host_close(call);
 }
 
 #define IMPORT(name, signature, parks) {"mote", #name, signature, parks, host_##name},

@@ -1,8 +1,20 @@
 #include "serve/handler.h"
 
 #include "serve/visit.h"
+#include "serve/websocket_guest.h"
 
 #include <string.h>
+
+/* The request that the caller was started for, or NULL. */
+static const struct request *request_of(struct engine_call *call)
+{
+    struct guest *guest = guest_of_call(call);
+    struct visit *visit = visit_of(call);
+    struct websocket_channel *channel = visit != NULL ? NULL : websocket_of_guest(guest);
+    return visit != NULL     ? exchange_request(visit->exchange)
+           : channel != NULL ? exchange_request(channel->exchange)
+                             : NULL;
+}
 
 static struct text text_of(const char *string)
 {
@@ -12,11 +24,11 @@ static struct text text_of(const char *string)
 /* request_get(field, buffer, capacity) -> i32: full size. */
 enum engine_call_result host_request_get(struct engine_call *call)
 {
-    struct visit *visit = visit_of(call);
-    if (visit == NULL) {
+    const struct request *request = request_of(call);
+    if (request == NULL) {
         return guest_answer(call, ABI_MISPLACED);
     }
-    const struct request *request = exchange_request(visit->exchange);
+    struct websocket_channel *channel = websocket_of_guest(guest_of_call(call));
     struct text text = {0};
     switch (call->arguments[0]) {
     case ABI_REQUEST_FIELD_METHOD:
@@ -40,6 +52,9 @@ enum engine_call_result host_request_get(struct engine_call *call)
     case ABI_REQUEST_FIELD_ID:
         text = text_of(request->id);
         break;
+    case ABI_REQUEST_FIELD_SUBPROTOCOL:
+        text = channel != NULL ? channel->subprotocol : text;
+        break;
     default: /* a number from the guest, not an enum of ours */
         return guest_answer(call, ABI_INVALID);
     }
@@ -47,11 +62,11 @@ enum engine_call_result host_request_get(struct engine_call *call)
 }
 
 /* Common begin of the look-ups by name: (name, size, buffer, capacity). False: `*ret` is the answer. */
-static bool lookup_begin(struct engine_call *call, struct visit **ret_visit, struct text *ret_name,
-                         enum engine_call_result *ret)
+static bool lookup_begin(struct engine_call *call, const struct request **ret_request,
+                         struct text *ret_name, enum engine_call_result *ret)
 {
-    *ret_visit = visit_of(call);
-    if (*ret_visit == NULL) {
+    *ret_request = request_of(call);
+    if (*ret_request == NULL) {
         *ret = guest_answer(call, ABI_MISPLACED);
         return false;
     }
@@ -68,13 +83,12 @@ static bool lookup_begin(struct engine_call *call, struct visit **ret_visit, str
 /* request_param(name, size, buffer, capacity) -> i32: a segment of the route. */
 enum engine_call_result host_request_param(struct engine_call *call)
 {
-    struct visit *visit;
+    const struct request *request;
     struct text name;
     enum engine_call_result result;
-    if (!lookup_begin(call, &visit, &name, &result)) {
+    if (!lookup_begin(call, &request, &name, &result)) {
         return result;
     }
-    const struct request *request = exchange_request(visit->exchange);
     for (size_t i = 0; i < request->param_count; i++) {
         const struct param *param = &request->params[i];
         if (param->name.size == name.size && memcmp(param->name.data, name.data, name.size) == 0) {
@@ -88,29 +102,28 @@ enum engine_call_result host_request_param(struct engine_call *call)
 /* request_query_value(name, size, buffer, capacity) -> i32. */
 enum engine_call_result host_request_query_value(struct engine_call *call)
 {
-    struct visit *visit;
+    const struct request *request;
     struct text name;
     enum engine_call_result result;
-    if (!lookup_begin(call, &visit, &name, &result)) {
+    if (!lookup_begin(call, &request, &name, &result)) {
         return result;
     }
     uint8_t *window = guest_window(call, call->arguments[2], call->arguments[3]);
-    int64_t size = request_query_value(exchange_request(visit->exchange), name.data, name.size,
-                                       (char *)window, (uint32_t)call->arguments[3]);
+    int64_t size = request_query_value(request, name.data, name.size, (char *)window,
+                                       (uint32_t)call->arguments[3]);
     return guest_answer(call, size < 0 ? ABI_NOT_FOUND : (int32_t)size);
 }
 
 /* request_header(name, size, buffer, capacity) -> i32: the first of that name. */
 enum engine_call_result host_request_header(struct engine_call *call)
 {
-    struct visit *visit;
+    const struct request *request;
     struct text name;
     enum engine_call_result result;
-    if (!lookup_begin(call, &visit, &name, &result)) {
+    if (!lookup_begin(call, &request, &name, &result)) {
         return result;
     }
-    const struct header *header = request_header(exchange_request(visit->exchange), name.data,
-                                                 name.size);
+    const struct header *header = request_header(request, name.data, name.size);
     if (header == NULL) {
         return guest_answer(call, ABI_NOT_FOUND);
     }
@@ -121,24 +134,22 @@ enum engine_call_result host_request_header(struct engine_call *call)
 /* request_header_at(index, buffer, capacity) -> i32: "name: value". */
 enum engine_call_result host_request_header_at(struct engine_call *call)
 {
-    struct visit *visit = visit_of(call);
-    if (visit == NULL) {
+    const struct request *request = request_of(call);
+    if (request == NULL) {
         return guest_answer(call, ABI_MISPLACED);
     }
-    const struct request *request = exchange_request(visit->exchange);
     uint32_t index = (uint32_t)call->arguments[0];
     if (index >= request->header_count) {
         return guest_answer(call, ABI_NOT_FOUND);
     }
     const struct header *header = &request->headers[index];
-    bytes_clear(&visit->names);
-    if (!bytes_append(&visit->names, header->name.data, header->name.size) ||
-        !bytes_append(&visit->names, ": ", 2) ||
-        !bytes_append(&visit->names, header->value.data, header->value.size)) {
+    AUTO(bytes_finip) struct bytes line = {0};
+    if (!bytes_append(&line, header->name.data, header->name.size) ||
+        !bytes_append(&line, ": ", 2) ||
+        !bytes_append(&line, header->value.data, header->value.size)) {
         return guest_answer(call, ABI_NO_MEMORY);
     }
-    return guest_answer_text(call, visit->names.data, visit->names.size, call->arguments[1],
-                             call->arguments[2]);
+    return guest_answer_text(call, line.data, line.size, call->arguments[1], call->arguments[2]);
 }
 
 /* request_read(buffer, capacity) -> i32: bytes of the body; 0: its end. Parks. */

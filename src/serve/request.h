@@ -48,6 +48,7 @@ struct request {
         path; /**< Before the "?", percent-decoded once; no NUL, no "..", no "//" folding. */
     struct text query;      /**< After the "?", as sent. */
     struct text host;       /**< Host header or authority. */
+    struct text protocol;   /**< Of an extended CONNECT (RFC 8441): "websocket"; else empty. */
     unsigned minor_version; /**< HTTP/1.x; 1 for HTTP/2. */
     const struct header *headers;
     size_t header_count;

@@ -20,7 +20,6 @@ struct visit {
     struct sse_cursor cursor; /* owner: of the event that is being written */
     bool grace_began;         /* owner */
     struct timer grace;       /* owner starts; fires a kill */
-    struct bytes names;       /* owner: scratch for header lists */
 };
 
 #define HOST_DECLARE(name, signature, parks)                                                       \
