@@ -268,3 +268,9 @@ MOTE_HANDLER(tell)
     } while (rest > 0);
     mote_reply_text(200, end);
 }
+
+/* A page that does nothing by itself. */
+MOTE_HANDLER(page)
+{
+    mote_reply(200, "content-type: text/html\n", "<!doctype html><title>page</title>", 34);
+}
