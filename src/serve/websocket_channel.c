@@ -56,7 +56,9 @@ static void tell_session(void *argument)
 static void wake_process(void *argument)
 {
     struct websocket_channel *channel = argument;
-    process_wake(channel->process);
+    if (channel->process != NULL) { /* It may not have been admitted. */
+        process_wake(channel->process);
+    }
 }
 
 /* ---- Life ---- */
@@ -195,8 +197,8 @@ void websocket_channel_leave(struct websocket_channel *channel, unsigned code, s
     bool first = !channel->told;
     channel->told = true;
     lock_release(&channel->lock);
-    if (!first) {
-        return;
+    if (!first || channel->process == NULL) {
+        return; /* It knows, or was never spawned. */
     }
     /* Release: pairs with the acquires of the process's turns, which the mail below begins. */
     atomic_store_explicit(&channel->left, true, memory_order_release);

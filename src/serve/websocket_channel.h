@@ -22,7 +22,7 @@ struct websocket_channel {
     const struct websocket_options *options; /* constant */
     struct text subprotocol;                 /* constant */
     struct exchange *exchange;               /* held: the request; what is held is counted there */
-    struct process *process;                 /* held; constant once spawned */
+    struct process *process;                 /* held; constant once spawned; NULL before */
     struct stream out; /* the process writes, the session reads: websocket_writer.h */
     struct task news;  /* posted while news_queued */
     struct websocket_session *session; /* session's thread only; NULL: it is gone */

@@ -100,6 +100,9 @@ MOTE_HANDLER(obey)
             }
         } else if (is(&mail, "sleep")) {
             mote_sleep_ms(60000);
+        } else if (is(&mail, "nap")) {
+            mote_sleep_ms(300);
+            mote_ws_send_text("slept");
         } else if (is(&mail, "return")) {
             return;
         } else if (is(&mail, "close")) {

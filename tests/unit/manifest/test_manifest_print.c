@@ -121,6 +121,10 @@ static const char SECOND[] =
     "  disconnect-grace-ms    5000                            default\n"
     "  heartbeat-ms           15000                           default\n"
     "  cancel-on-disconnect   false                           default\n"
+    "  max-message-bytes      1048576                         default\n"
+    "  ping-ms                30000                           default\n"
+    "  subprotocols           none                            default\n"
+    "  allowed-origins        the host that was asked         default\n"
     "  header X-T             ${TOKEN}                        mote.toml:13\n"
     "  GET /users/:id         api#show, deadline-ms 500       mote.toml:15\n";
 
