@@ -1,16 +1,40 @@
 /* The room of /chat: one process that keeps the last messages, numbers them, and publishes each to a group. */
-#define MOTE_SERVICE_BYTES 131072
 #include "room.h"
 
-enum { KEPT = 40 };
+enum { KEPT = 40, LOG_BYTES = 49152 };
 
-static struct {
-    uint64_t id;
-    uint32_t size;
-    char json[ROOM_JSON_BYTES];
-} ring[KEPT];
-static uint64_t count;
-static uint64_t last_id;
+/* Entry, JSON, entry, JSON ..., the oldest first: as many as there is room for, at most KEPT. */
+static unsigned char kept[LOG_BYTES];
+static size_t kept_size;
+static uint64_t count, last_id;
+
+static struct room_entry entry_at(size_t offset)
+{
+    struct room_entry entry;
+    __builtin_memcpy(&entry, kept + offset, sizeof entry);
+    return entry;
+}
+
+static size_t step(size_t offset)
+{
+    return sizeof(struct room_entry) + entry_at(offset).size;
+}
+
+/* Keep one more, and forget the oldest ones for it. */
+static void keep(const struct room_entry *entry, const char *json)
+{
+    size_t size = sizeof *entry + entry->size, gone = 0;
+    while (count >= KEPT || kept_size - gone + size > LOG_BYTES) {
+        gone += step(gone);
+        count--;
+    }
+    __builtin_memmove(kept, kept + gone, kept_size - gone);
+    kept_size -= gone;
+    __builtin_memcpy(kept + kept_size, entry, sizeof *entry);
+    __builtin_memcpy(kept + kept_size + sizeof *entry, json, entry->size);
+    kept_size += size;
+    count++;
+}
 
 static char *put(char *at, const char *text)
 {
@@ -64,26 +88,24 @@ static uint64_t next_id(void)
 
 MOTE_FUNCTION(say)
 {
+    static char json[ROOM_JSON_BYTES];
     const struct room_said *said = in;
     if (in_size != sizeof *said) {
         return MOTE_INVALID;
     }
     uint64_t now_ms = mote_wall_clock_ns() / 1000000;
-    size_t slot = (size_t)(count++ % KEPT);
-    ring[slot].id = next_id();
-    char *at = put_number(put(ring[slot].json, "{\"id\":"), last_id);
-    at = put(at, ",\"name\":");
-    at = put_string(at, said->name, sizeof said->name);
-    at = put(at, ",\"text\":");
-    at = put_string(at, said->text, sizeof said->text);
-    at = put(at, ",\"via\":");
-    at = put_string(at, said->via, sizeof said->via);
+    struct room_entry entry = {next_id(), 0, 0};
+    char *at = put_number(put(json, "{\"id\":"), entry.id);
+    at = put_string(put(at, ",\"name\":"), said->name, sizeof said->name);
+    at = put_string(put(at, ",\"text\":"), said->text, sizeof said->text);
+    at = put_string(put(at, ",\"via\":"), said->via, sizeof said->via);
     at = put_number(put(at, ",\"at\":"), now_ms);
     at = put_number(put(at, ",\"here\":"), (uint64_t)mote_members(ROOM_GROUP, NULL, 0));
     at = put(at, "}");
-    ring[slot].size = (uint32_t)(at - ring[slot].json);
-    mote_publish(ROOM_GROUP, ring[slot].id, ring[slot].json, ring[slot].size, NULL);
-    return mote_put(out, out_capacity, &ring[slot].id, sizeof ring[slot].id);
+    entry.size = (uint32_t)(at - json);
+    keep(&entry, json);
+    mote_publish(ROOM_GROUP, entry.id, json, entry.size, NULL);
+    return mote_put(out, out_capacity, &entry.id, sizeof entry.id);
 }
 
 MOTE_FUNCTION(since)
@@ -93,17 +115,12 @@ MOTE_FUNCTION(since)
         return MOTE_INVALID;
     }
     __builtin_memcpy(&id, in, sizeof id);
-    char *at = out, *end = at + out_capacity;
-    for (uint64_t i = count > KEPT ? count - KEPT : 0; i < count; i++) {
-        size_t slot = (size_t)(i % KEPT);
-        struct room_entry entry = {ring[slot].id, ring[slot].size, 0};
-        if (entry.id > id && (size_t)(end - at) >= sizeof entry + entry.size) {
-            __builtin_memcpy(at, &entry, sizeof entry);
-            __builtin_memcpy(at + sizeof entry, ring[slot].json, entry.size);
-            at += sizeof entry + entry.size;
-        }
+    size_t offset = 0;
+    while (offset < kept_size && entry_at(offset).id <= id) {
+        offset += step(offset);
     }
-    return (int32_t)(at - (char *)out);
+    mote_answer(mail, kept + offset, kept_size - offset);
+    return MOTE_LATER;
 }
 
 static const struct mote_function functions[] = {{"say", say}, {"since", since}};
