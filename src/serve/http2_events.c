@@ -18,6 +18,21 @@ static struct text text_of(nghttp2_rcbuf *rcbuf)
 
 /* ---- Received ---- */
 
+/* RFC 9113, 5.1.1: a stream that was passed over is closed for ever. nghttp2 does not mind, because lines
+ * may come late for a stream that did exist; this one never did. */
+static void check_order(struct http2 *http2, int32_t id)
+{
+    if (id > http2->newest_id) {
+        if (id > http2->newest_id + 2) {
+            http2->passed_first = http2->newest_id + 1;
+            http2->passed_last = id - 1;
+        }
+        http2->newest_id = id;
+    } else if (id >= http2->passed_first && id <= http2->passed_last) {
+        http2_terminate(http2, NGHTTP2_PROTOCOL_ERROR, "a stream that was passed over");
+    }
+}
+
 static int on_begin_frame(nghttp2_session *nghttp2, const nghttp2_frame_hd *head, void *user_data)
 {
     (void)nghttp2;
@@ -26,6 +41,8 @@ static int on_begin_frame(nghttp2_session *nghttp2, const nghttp2_frame_hd *head
                                            lane_now_ns(http2->lane));
     if (reason != NULL) {
         http2_terminate(http2, NGHTTP2_ENHANCE_YOUR_CALM, reason);
+    } else if (head->type == NGHTTP2_HEADERS) {
+        check_order(http2, head->stream_id);
     }
     return 0;
 }

@@ -20,15 +20,17 @@ struct http2 {
     struct bytes *out;     /* while producing */
     size_t out_limit_bytes;
     struct http2_guard guard;
-    uint64_t due_ns;       /* not later than anything below; 0: nothing is due */
-    uint64_t idle_due_ns;  /* 0: a stream is open */
-    uint64_t head_due_ns;  /* 0: no head is under way */
-    uint64_t drain_due_ns; /* 0: not draining, or said */
-    size_t owed_bytes;     /* of the connection's credit, kept while the node holds too much */
-    long long held;        /* its part of lane->holding */
-    bool broken;           /* out of memory, or told so by nghttp2: there is nothing to be said */
-    bool ending;           /* nothing more is taken from the client */
-    bool finished;         /* the client sends no more */
+    uint64_t due_ns;                   /* not later than anything below; 0: nothing is due */
+    uint64_t idle_due_ns;              /* 0: a stream is open */
+    uint64_t head_due_ns;              /* 0: no head is under way */
+    uint64_t drain_due_ns;             /* 0: not draining, or said */
+    int32_t newest_id;                 /* of the streams begun by the client */
+    int32_t passed_first, passed_last; /* those that it left out last */
+    size_t owed_bytes; /* of the connection's credit, kept while the node holds too much */
+    long long held;    /* its part of lane->holding */
+    bool broken;       /* out of memory, or told so by nghttp2: there is nothing to be said */
+    bool ending;       /* nothing more is taken from the client */
+    bool finished;     /* the client sends no more */
     bool draining;
     char remote[64];
 };
