@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { STEPS_MAX = 16 }; /* from news to frames, in one production */
+
 const char http2_preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 static struct http2 *of(struct session *session)
@@ -196,12 +198,16 @@ static bool produce(struct session *session, struct bytes *out, size_t limit_byt
     settle_credit(http2);
     bool fine = true;
     size_t before = 0;
+    unsigned steps = 0;
     do {
         before = out->size;
         look_at_news(http2);
         fine = !http2->broken && send_frames(http2, out, limit_bytes);
     } while (fine && (!list_is_empty(&http2->news) || out->size > before) &&
-             out->size < limit_bytes);
+             out->size < limit_bytes && ++steps < STEPS_MAX);
+    if (!list_is_empty(&http2->news)) {
+        session_news(session); /* They go on when the others had their turn. */
+    }
     http2->out = NULL;
     account(http2);
     return fine;
