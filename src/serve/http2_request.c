@@ -129,6 +129,7 @@ static bool check_method(struct http2_request *head, struct request *request)
         return fail(head, 501, "unknown protocol");
     }
     request->method = METHOD_GET;
+    request->method_name = (struct text){"GET", 3};
     return true;
 }
 

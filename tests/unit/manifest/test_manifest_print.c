@@ -120,6 +120,13 @@ static const char SECOND[] =
     "  stream-buffer-bytes    262144                          default\n"
     "  disconnect-grace-ms    5000                            default\n"
     "  cancel-on-disconnect   false                           default\n"
+    "  compression-min-bytes  1024                            default\n"
+    "  security-headers       false                           default\n"
+    "  redirect-to-https      false                           default\n"
+    "  https-port             443                             default\n"
+    "  compression            none                            default\n"
+    "  compression-types      the usual ones                  default\n"
+    "  cors                   none                            default\n"
     "  header X-T             ${TOKEN}                        mote.toml:13\n"
     "  GET /users/:id         api#show, deadline-ms 500       mote.toml:15\n";
 
