@@ -28,6 +28,17 @@ static void end_client(struct h2_client *h2)
     WAIT_UNTIL(buffered_bytes == 0);
 }
 
+static void respond(struct exchange *exchange)
+{
+    answer_text(exchange, 200, "at last");
+}
+
+static void respond_to_nobody(struct exchange *exchange)
+{
+    assert_int_equal(exchange_respond(exchange, 200, NULL, 0, "x", 1), EXCHANGE_CLOSED);
+    exchange_finish(exchange, &(struct exchange_outcome){0});
+}
+
 /* ---- Answers ---- */
 
 static void streams_are_answered_side_by_side(void **state)
@@ -265,6 +276,9 @@ static void a_stream_without_credit_is_reset_and_no_other(void **state)
     struct h2_answer *hello = h2_request(&h2, "GET", "/", NULL, NULL, 0, false);
     H2_UNTIL(&h2, hello->ended);
     expect_body(hello, "hello");
+    world_with_parked(respond);
+    H2_UNTIL(&h2, parked->ended);
+    expect_body(parked, "at last");
     end_client(&h2);
 }
 
@@ -324,6 +338,38 @@ static void a_head_that_comes_too_slowly_ends_the_connection(void **state)
     H2_UNTIL(&h2, h2.closed);
     assert_false(parked->whole);
     assert_int_equal(h2.goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+    wait_for_count(&world.gone, 1);
+    world_with_parked(respond_to_nobody);
+    end_client(&h2);
+}
+
+/* The process that has answered and goes on is told nothing until its connection ends. */
+static void begin_behind(struct exchange *exchange)
+{
+    assert_int_equal(exchange_respond(exchange, 200, NULL, 0, "early", 5), EXCHANGE_OK);
+}
+
+static void finish_behind(struct exchange *exchange)
+{
+    exchange_finish(exchange, &(struct exchange_outcome){0});
+}
+
+static void a_process_may_go_on_behind_its_answer(void **state)
+{
+    (void)state;
+    world_start();
+    struct h2_client h2;
+    open_client(&h2, 0);
+    struct h2_answer *parked = h2_request(&h2, "GET", "/park", NULL, NULL, 0, false);
+    h2_turn(&h2, false);
+    wait_for_count(&world.parks, 1);
+    world_with_parked(begin_behind);
+    H2_UNTIL(&h2, parked->ended);
+    expect_body(parked, "early");
+    struct h2_answer *hello = h2_request(&h2, "GET", "/", NULL, NULL, 0, false);
+    H2_UNTIL(&h2, hello->ended);
+    assert_int_equal(atomic_load(&world.gone), 0);
+    world_with_parked(finish_behind);
     end_client(&h2);
 }
 
@@ -357,6 +403,7 @@ int main(void)
         IN_WORLD(a_body_that_comes_too_slowly_is_a_408_and_no_other),
         IN_WORLD(an_idle_connection_is_told_so),
         IN_WORLD(a_head_that_comes_too_slowly_ends_the_connection),
+        IN_WORLD(a_process_may_go_on_behind_its_answer),
         IN_WORLD(a_drain_lets_what_runs_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
