@@ -7,6 +7,7 @@
 #include "cli/privileges.h"
 #include "cli/services.h"
 #include "core/node.h"
+#include "serve/websocket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct site {
     struct route_table *routes;
     struct handler *handlers; /* one a route, then one for everything */
     struct content content;
+    struct websocket_options websocket;
 };
 
 struct app {
@@ -262,6 +264,9 @@ static bool add_route(struct app *app, struct site *site, const struct manifest_
         return false;
     }
     struct err err = {0};
+    if (strcmp(route->method, ROUTE_WEBSOCKET) == 0) {
+        handler->websocket = &site->websocket;
+    }
     if (!route_table_add(site->routes, route->method, route->pattern, handler, &err)) {
         fprintf(stderr, "%s:%u: %s\n", app->manifest->path, route->line, err.text);
         return false;
@@ -281,6 +286,18 @@ static bool add_everything(struct site *site, const struct manifest_serve *serve
     return true;
 }
 
+static void fill_websocket(const struct manifest_serve *serve, struct websocket_options *ret)
+{
+    *ret = (struct websocket_options){
+        .subprotocols = serve->subprotocols.names,
+        .origins = serve->allowed_origins.names,
+        .message_bytes_max = serve->max_message_bytes.value,
+        .ping_ns = serve->ping_ms.value * 1000000,
+        .frame_rate_min = (uint32_t)serve->body_bytes_per_second.value,
+        .stream_buffer_bytes = (uint32_t)serve->stream_buffer_bytes.value,
+        .compression = true};
+}
+
 static bool fill_site(struct app *app, const struct manifest_serve *serve, struct site *site)
 {
     site->handlers = calloc(serve->route_count + 1, sizeof *site->handlers);
@@ -290,13 +307,14 @@ static bool fill_site(struct app *app, const struct manifest_serve *serve, struc
         return false;
     }
     bool good = content_open(&site->content, app->manifest, serve);
+    fill_websocket(serve, &site->websocket);
     for (size_t i = 0; i < serve->route_count; i++) {
         good = add_route(app, site, serve, i) && good;
     }
     if (serve->component.value != NULL && serve->route_count == 0) {
-        good = fill_handler(app, serve, &serve->everything, serve->line,
-                            &site->handlers[serve->route_count]) &&
-               good;
+        struct handler *everything = &site->handlers[0];
+        good = fill_handler(app, serve, &serve->everything, serve->line, everything) && good;
+        everything->websocket = serve_is_websocket(serve) ? &site->websocket : NULL;
         good = good && add_everything(site, serve);
     }
     return content_add_routes(&site->content, app->manifest, serve, site->routes) && good;

@@ -143,7 +143,7 @@ struct manifest_target {
 };
 
 struct manifest_route {
-    const char *method; /**< "GET"; "*": any. */
+    const char *method; /**< "GET"; "*": any; "WS": a WebSocket. */
     const char *pattern;
     struct manifest_target target;
     uint32_t line;
@@ -206,7 +206,7 @@ struct manifest_content {
 struct manifest_serve {
     uint32_t line;
     struct manifest_text listen;   /**< Checked with address_parse(). */
-    struct manifest_text protocol; /**< "http" */
+    struct manifest_text protocol; /**< "http", "ws" */
     struct manifest_number deadline_ms;
     struct manifest_number stream_deadline_ms; /**< 0: none. */
     struct manifest_number header_timeout_ms;
@@ -221,6 +221,10 @@ struct manifest_serve {
     struct manifest_number disconnect_grace_ms;
     struct manifest_flag cancel_on_disconnect;
     struct manifest_rate rate;
+    struct manifest_number max_message_bytes; /**< Of WebSockets, as what follows. */
+    struct manifest_number ping_ms;           /**< 0: none. */
+    struct manifest_names subprotocols;
+    struct manifest_names allowed_origins; /**< Not given: only the host that was asked. */
     struct manifest_text component;    /**< As written; set: `everything` answers all requests. */
     struct manifest_target everything; /**< Counts only without routes. */
     const struct manifest_route *routes;
@@ -325,6 +329,9 @@ struct manifest *manifest_load_text(const char *path, const char *text, size_t s
 /** NULL is allowed. */
 void manifest_destroy(struct manifest *manifest);
 DEFINE_AUTO_DESTROY(manifest)
+
+/** Whether everything on that listener is a WebSocket. */
+bool serve_is_websocket(const struct manifest_serve *serve);
 
 /** The component of that name, or NULL. */
 const struct manifest_component *manifest_component(const struct manifest *manifest,

@@ -19,6 +19,7 @@ struct serve_section {
     struct manifest_serve serve; /* First: the schema's offsets hold for both. */
     const struct toml_node *routes, *headers;
     const struct toml_node *compression, *compression_types, *cors, *folders;
+    const struct toml_node *subprotocols, *origins;
 };
 
 /** A [components.<name>] while it is read. */
@@ -99,6 +100,10 @@ void components_read(struct loader *loader, const struct toml_node *table);
 
 /** Read every [[serve]]; `array` may be NULL. */
 void serves_read(struct loader *loader, const struct toml_node *array);
+
+/** Read what one listener says of its WebSockets; after its own keys. */
+void websocket_read(struct loader *loader, const struct serve_section *section,
+                    struct manifest_serve *serve);
 
 /** Read [serve.routes] of one listener. */
 void routes_read(struct loader *loader, const struct toml_node *table,

@@ -342,6 +342,7 @@ void serves_read(struct loader *loader, const struct toml_node *array)
         }
         content_read(loader, &section);
         folders_read(loader, section.folders, &section.serve);
+        websocket_read(loader, &section, &section.serve);
         targets_read(loader, table, &section, &section.serve);
         manifest->serves[manifest->serve_count++] = section.serve;
     }

@@ -3,7 +3,9 @@
 #include "serve/static_folder.h"
 #include "serve/target.h"
 
+#include "serve/websocket_handshake.h"
 #include <stdio.h>
+
 #include <string.h>
 
 void dispatch_reply(struct exchange *exchange, unsigned status, const char *text,
@@ -93,12 +95,35 @@ static bool reply_first(struct exchange *exchange, const struct serve_options *o
     return false;
 }
 
+/* A request for a WebSocket goes to a route for those, if there is one, else it is a request like others (RFC 9110, 7.8);
+ * and a GET without that, to a path that has nothing else, is told so by that route. */
+static struct route_match find_route(const struct route_table *routes, struct request *request)
+{
+    static const struct text websocket = {ROUTE_WEBSOCKET, sizeof ROUTE_WEBSOCKET - 1};
+    if (text_equal(request->method_name, ROUTE_WEBSOCKET)) {
+        return (struct route_match){.target = NULL};
+    }
+    struct route_match match = {.target = NULL};
+    bool wanted = websocket_is_wanted(request);
+    if (wanted) {
+        match = route_table_match_as(routes, request, websocket);
+    }
+    if (match.target == NULL && request->protocol.size == 0) {
+        match = route_table_match(routes, request);
+    }
+    if (match.target == NULL && match.path_exists && !wanted && request->method == METHOD_GET) {
+        struct route_match other = route_table_match_as(routes, request, websocket);
+        match = other.target != NULL ? other : match;
+    }
+    return match;
+}
+
 /* False: no route leads there, which it was told. */
 static bool match_route(struct exchange *exchange, const struct route_table *routes,
                         void **ret_target)
 {
     struct request *request = &exchange->request;
-    struct route_match match = route_table_match(routes, request);
+    struct route_match match = find_route(routes, request);
     *ret_target = match.target;
     if (match.target != NULL) {
         return true;

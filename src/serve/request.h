@@ -48,8 +48,8 @@ struct request {
         path; /**< Before the "?", percent-decoded once; no NUL, no "..", no "//" folding. */
     struct text query;      /**< After the "?", as sent. */
     struct text host;       /**< Host header or authority. */
-    /** What an extended CONNECT asks for (RFC 8441): "websocket"; its method is GET then,
-     *  as it would be in HTTP/1. Size 0: an ordinary request. */
+    /** What an extended CONNECT asks for (RFC 8441): "websocket", and `method` is METHOD_GET then;
+     *  size 0: an ordinary request. */
     struct text protocol;
     unsigned minor_version; /**< HTTP/1.x; 1 for HTTP/2. */
     const struct header *headers;
