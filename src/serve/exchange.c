@@ -275,6 +275,17 @@ size_t exchange_body_room(struct exchange *exchange)
     return room;
 }
 
+size_t exchange_body_unread(struct exchange *exchange)
+{
+    lock_take(&exchange->lock);
+    size_t unread = stream_pending(&exchange->body);
+    if (unread > 0) {
+        exchange->body_wanted = false; /* As above. */
+    }
+    lock_release(&exchange->lock);
+    return unread;
+}
+
 void exchange_body_add(struct exchange *exchange, struct text piece)
 {
     size_t taken = 0;

@@ -121,6 +121,10 @@ struct exchange_view exchange_look(struct exchange *exchange);
 /** Room in the body's stream. When there is none, news will come once the reader has emptied it. */
 size_t exchange_body_room(struct exchange *exchange);
 
+/** How much of the body was handed over and not read. If there is any, news will come once the reader has
+ *  read all of it and waits for more. */
+size_t exchange_body_unread(struct exchange *exchange);
+
 /** Hand over a piece of the body, of at most that size. */
 void exchange_body_add(struct exchange *exchange, struct text piece);
 
