@@ -93,6 +93,10 @@ enum mote_request_field {
     MOTE_REMOTE = 5,
     /** As in the answer's `X-Request-Id` and in the node's log */
     MOTE_ID = 6,
+    /** `https` when the client speaks TLS, with the node or with a trusted proxy; else `http` */
+    MOTE_SCHEME = 7,
+    /** The subject of the client's verified certificate, as `CN=name,O=firm`; empty without one */
+    MOTE_CERTIFICATE = 8,
 };
 
 /** What a piece of mail is. */

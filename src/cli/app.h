@@ -36,6 +36,10 @@ bool app_prepare(struct app *app) MUST_USE;
  *  a service did not start. */
 bool app_listen(struct app *app, struct err *err) MUST_USE;
 
+/** Read the certificates of all listeners again, for new connections; open ones go on. What is wrong is logged, and
+ *  the listener concerned stays as it was. False: something was wrong. */
+bool app_reload_certificates(struct app *app);
+
 struct server *app_server(struct app *app);
 
 /** Whether the services are down because their top supervisor gave up. */

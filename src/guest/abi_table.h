@@ -59,6 +59,10 @@ enum abi_request_field {
     ABI_REQUEST_FIELD_REMOTE = 5,
     /** As in the answer's `X-Request-Id` and in the node's log */
     ABI_REQUEST_FIELD_ID = 6,
+    /** `https` when the client speaks TLS, with the node or with a trusted proxy; else `http` */
+    ABI_REQUEST_FIELD_SCHEME = 7,
+    /** The subject of the client's verified certificate, as `CN=name,O=firm`; empty without one */
+    ABI_REQUEST_FIELD_CERTIFICATE = 8,
 };
 
 /** What a piece of mail is. */

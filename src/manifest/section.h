@@ -18,6 +18,7 @@ struct root_section {
 struct serve_section {
     struct manifest_serve serve; /* First: the schema's offsets hold for both. */
     const struct toml_node *routes, *headers;
+    const struct toml_node *tls, *trusted;
 };
 
 /** A [components.<name>] while it is read. */
@@ -91,6 +92,23 @@ void preopens_check(struct loader *loader);
 
 /** Read [components]; `table` may be NULL. */
 void components_read(struct loader *loader, const struct toml_node *table);
+
+/** Whether a path without links is `outer` or lies in it. */
+bool path_lies_in(const char *inner, const char *outer);
+
+/** Read [serve.tls]. */
+void tls_read(struct loader *loader, const struct toml_node *table, struct manifest_serve *serve);
+
+/** Once everything is read: no preopen may hold a file of [serve.tls]. */
+void tls_protect(struct loader *loader);
+
+/** Read `trusted-proxies`. */
+void proxies_read(struct loader *loader, const struct toml_node *node,
+                  struct manifest_serve *serve);
+
+/** Once `table` is read: whether its keys about proxies go together. */
+void proxies_check(struct loader *loader, const struct toml_node *table,
+                   const struct manifest_serve *serve);
 
 /** Read every [[serve]]; `array` may be NULL. */
 void serves_read(struct loader *loader, const struct toml_node *array);

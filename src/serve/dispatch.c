@@ -1,5 +1,7 @@
 #include "serve/dispatch.h"
 
+#include "serve/forwarded.h"
+
 #include <string.h>
 
 void dispatch_reply(struct exchange *exchange, unsigned status, const char *text,
@@ -59,6 +61,14 @@ enum dispatch dispatch_look(struct exchange *exchange, const struct site *site, 
     struct request *request = &exchange->request;
     const struct serve_options *options = &site->options;
     *ret_target = options->target;
+    if (request->from_proxy) {
+        struct forwarders forwarders = {options->trusted, options->trusted_count};
+        const char *wrong = forwarded_apply(request, &forwarders);
+        if (wrong != NULL) {
+            dispatch_reply(exchange, 400, wrong, NULL, 0);
+            return DISPATCH_REPLIED;
+        }
+    }
     if (request->body_sized && request->body_bytes > options->body_bytes_max) {
         dispatch_reply(exchange, 413, NULL, NULL, 0);
         return DISPATCH_TOO_LARGE;

@@ -187,6 +187,12 @@ static enum engine_call_result host_request_get(struct engine_call *call)
     case ABI_REQUEST_FIELD_ID:
         text = text_of(request->id);
         break;
+    case ABI_REQUEST_FIELD_SCHEME:
+        text = text_of(request->secure ? "https" : "http");
+        break;
+    case ABI_REQUEST_FIELD_CERTIFICATE:
+        text = text_of(request->subject != NULL ? request->subject : "");
+        break;
     default: /* a number from the guest, not an enum of ours */
         return guest_answer(call, ABI_INVALID);
     }

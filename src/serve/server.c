@@ -71,7 +71,7 @@ static bool place_bind(struct place *place, const struct serve_options *options,
         place->device = status.st_dev;
         place->inode = status.st_ino;
     }
-    endpoint_format(&place->endpoint, place->text);
+    endpoint_format(&place->endpoint, options->tls != NULL, place->text);
     return true;
 }
 

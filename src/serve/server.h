@@ -9,9 +9,11 @@
  */
 #pragma once
 
+#include "base/cidr.h"
 #include "core/node.h"
 #include "serve/exchange.h"
 #include "serve/route.h"
+#include "serve/tls.h"
 
 /** Who answers. `dispatch` is called on the connection's loop with a reference for it; it must lead to
  *  exactly one exchange_finish(), at once or later. `target` is what the route named. */
@@ -38,7 +40,12 @@ struct serve_options {
     uint32_t stream_buffer_bytes; /**< Each way. */
     /** A client that in such a time takes nothing of what waits for it, or less than body_rate_min: cut. */
     uint32_t write_timeout_ms;
-    bool cancel_on_disconnect; /**< Half-close counts as gone. */
+    bool cancel_on_disconnect;  /**< Half-close counts as gone. */
+    struct tls *tls;            /**< Borrowed; NULL: none. */
+    const struct cidr *trusted; /**< Borrowed: proxies whose word on the client counts. */
+    size_t trusted_count;
+    bool trust_unix;     /**< Clients of a unix socket are such proxies. */
+    bool proxy_protocol; /**< Connections of trusted proxies begin with a PROXY header. */
     bool access_log;
     mode_t unix_mode; /**< Of a unix socket's file; 0: 0660. */
     /** Unix sockets: clients of other users, but for root, are turned away, whatever the file's mode. */
