@@ -65,11 +65,16 @@ void admin_default_path(const char *node_name, char ret[ADMIN_PATH_BYTES])
 
 /* ---- answers ---- */
 
+static bool services_are_down(const struct admin *admin)
+{
+    return admin->options.tally != NULL && atomic_load(&admin->options.tally->down);
+}
+
 static struct report_source source_of(struct admin *admin)
 {
     struct env *env = node_env(admin->options.node);
     return (struct report_source){.node = &admin->options,
-                                  .ready = atomic_load(&admin->ready),
+                                  .ready = atomic_load(&admin->ready) && !services_are_down(admin),
                                   .uptime_ns = env->monotonic_ns(env) - admin->started_ns};
 }
 
@@ -99,10 +104,12 @@ static void answer_health(struct admin *admin, struct exchange *exchange)
 
 static void answer_ready(struct admin *admin, struct exchange *exchange)
 {
-    if (atomic_load(&admin->ready)) {
-        reply(exchange, 200, "text/plain", "ready\n", 6);
-    } else {
+    if (!atomic_load(&admin->ready)) {
         reply(exchange, 503, "text/plain", "not ready\n", 10);
+    } else if (services_are_down(admin)) {
+        reply_line(exchange, 503, "not ready: all services are down");
+    } else {
+        reply(exchange, 200, "text/plain", "ready\n", 6);
     }
 }
 

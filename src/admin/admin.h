@@ -4,7 +4,7 @@
  * socket (0600) in the runtime folder, one per node name.
  *
  *   GET /healthz       200 while the node runs
- *   GET /readyz        200 while it serves, 503 while it starts or drains
+ *   GET /readyz        200 while it serves, 503 while it starts or drains, or when its services are down
  *   GET /v1/stats      live counts against their limits
  *   GET /v1/processes  what is alive
  *   GET /v1/top        the same by what it does just now
@@ -27,6 +27,7 @@ struct admin;
 struct admin_tally {
     atomic_uint_least64_t restarts;    /**< Of children. */
     atomic_uint_least64_t escalations; /**< Supervisors that gave up. */
+    atomic_bool down;                  /**< All services are, and stay so: the node is not ready. */
 };
 
 struct admin_options {

@@ -57,8 +57,8 @@ struct node *app_node(struct app *app);
 
 struct server *app_server(struct app *app);
 
-/** Whether the services are down because their top supervisor gave up. */
-bool app_escalated(const struct app *app);
+/** As services_downfall(). */
+const char *app_downfall(const struct app *app);
 
 /** Refuse what is new, finish what runs, stop the services, cut what does not finish in time. True: nothing was cut. */
 bool app_drain(struct app *app);

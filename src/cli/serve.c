@@ -83,8 +83,12 @@ static int live(struct app *app, struct inheritance *inheritance, struct vigil *
                : number == 0      ? "replaced"
                                   : "without services");
     let_second_stop_through();
-    bool escalated = app_escalated(app) &&
+    const char *downfall = app_downfall(app);
+    bool escalated = downfall != NULL &&
                      app_manifest(app)->node.on_escalation.value == MANIFEST_STOP;
+    if (escalated) {
+        fprintf(stderr, "mote serve: all services are down: %s\n", downfall);
+    }
     bool clean = app_drain(app);
     log_printf(LOG_INFO, clean ? "drained" : "drained; what did not finish in time was cut");
     return escalated ? STATUS_FAILED : STATUS_OK;
