@@ -11,7 +11,6 @@
 
 #include "core/node.h"
 #include "serve/exchange.h"
-#include "serve/inheritance.h"
 #include "serve/rate.h"
 #include "serve/route.h"
 
@@ -60,6 +59,8 @@ struct serve_options {
 };
 
 struct server;
+struct inheritance;
+struct handover;
 
 struct server_counts {
     uint64_t connections;                 /**< Open now. */
