@@ -8,6 +8,7 @@
 #include "cli/privileges.h"
 #include "cli/services.h"
 #include "core/node.h"
+#include "serve/inheritance.h"
 #include "serve/websocket.h"
 
 #include <stdio.h>
