@@ -49,6 +49,7 @@ struct manifest_node {
     struct manifest_number max_restarts;  /**< Of the node's top supervisor, inside window_ms. */
     struct manifest_number window_ms;     /**< Likewise. */
     struct manifest_number on_escalation; /**< enum manifest_escalation */
+    struct manifest_text user; /**< Whose rights to have once everything is bound; NULL: as started. */
 };
 
 /** What the node does when its top supervisor gives up. */
@@ -142,7 +143,7 @@ struct manifest_target {
 };
 
 struct manifest_route {
-    const char *method; /**< "GET"; "*": any. */
+    const char *method; /**< "GET"; "*": any; "WS": a WebSocket. */
     const char *pattern;
     struct manifest_target target;
     uint32_t line;
@@ -152,6 +153,13 @@ struct manifest_header {
     const char *name, *value;
     const char *written; /**< The value before interpolation: fit to be shown. */
     uint32_t line;
+};
+
+/** What each client's address may take of a listener; 0: no limit. */
+struct manifest_rate {
+    struct manifest_number max_connections, connections_per_second;
+    struct manifest_number requests_per_second;
+    struct manifest_number requests_burst; /**< 0: as many as a second gives. */
 };
 
 /** Several texts; also joined, as they are shown and go out. */
@@ -198,7 +206,7 @@ struct manifest_content {
 struct manifest_serve {
     uint32_t line;
     struct manifest_text listen;   /**< Checked with address_parse(). */
-    struct manifest_text protocol; /**< "http" */
+    struct manifest_text protocol; /**< "http", "ws" */
     struct manifest_number deadline_ms;
     struct manifest_number stream_deadline_ms; /**< 0: none. */
     struct manifest_number header_timeout_ms;
@@ -212,6 +220,11 @@ struct manifest_serve {
     struct manifest_number stream_buffer_bytes;
     struct manifest_number disconnect_grace_ms;
     struct manifest_flag cancel_on_disconnect;
+    struct manifest_rate rate;
+    struct manifest_number max_message_bytes; /**< Of WebSockets, as what follows. */
+    struct manifest_number ping_ms;           /**< 0: none. */
+    struct manifest_names subprotocols;
+    struct manifest_names allowed_origins; /**< Not given: only the host that was asked. */
     struct manifest_text component;    /**< As written; set: `everything` answers all requests. */
     struct manifest_target everything; /**< Counts only without routes. */
     const struct manifest_route *routes;
@@ -316,6 +329,9 @@ struct manifest *manifest_load_text(const char *path, const char *text, size_t s
 /** NULL is allowed. */
 void manifest_destroy(struct manifest *manifest);
 DEFINE_AUTO_DESTROY(manifest)
+
+/** Whether everything on that listener is a WebSocket. */
+bool serve_is_websocket(const struct manifest_serve *serve);
 
 /** The component of that name, or NULL. */
 const struct manifest_component *manifest_component(const struct manifest *manifest,

@@ -184,6 +184,27 @@ static bool print_names(struct report *report, const char *key, const struct man
     return true;
 }
 
+/* Names that are given or not; `otherwise`: what none of them means. */
+static bool print_list(struct report *report, const char *key, const struct manifest_names *names,
+                       const char *otherwise)
+{
+    AUTO(bytes_finip) struct bytes joined = {0};
+
+    report_list_open(report, key);
+    for (size_t i = 0; names->names != NULL && names->names[i] != NULL; i++) {
+        if (!bytes_printf(&joined, "%s%s", i == 0 ? "" : " ", names->names[i])) {
+            return false;
+        }
+        report_element(report, names->names[i]);
+    }
+    report_list_close(report);
+    if (!bytes_terminate(&joined)) {
+        return false;
+    }
+    report_line(report, key, names->names == NULL ? otherwise : (char *)joined.data, names->line);
+    return true;
+}
+
 static bool print_component(struct report *report, const struct manifest_component *component)
 {
     char title[96];
@@ -332,6 +353,9 @@ static bool print_serve(struct report *report, const struct manifest_serve *serv
     report_open(report, NULL, title);
     print_fields(report, &SCHEMA_SERVE, serve);
     fits = print_content(report, &serve->content);
+    fits = fits && print_list(report, "subprotocols", &serve->subprotocols, "none") &&
+           print_list(report, "allowed-origins", &serve->allowed_origins,
+                      "the host that was asked");
     report_list_open(report, "headers");
     for (size_t i = 0; fits && i < serve->header_count; i++) {
         fits = print_header(report, &serve->headers[i]);

@@ -71,13 +71,13 @@ static void check_admin_listen(struct loader *loader, const struct toml_node *no
 static void check_protocol(struct loader *loader, const struct toml_node *node,
                            struct manifest_text *text)
 {
-    if (strcmp(text->value, "ws") == 0 || strcmp(text->value, "sse") == 0) {
+    if (strcmp(text->value, "sse") == 0) {
         problem_error(loader->problems, loader_value(loader, node),
                       "protocol '%s' is not available in this version of mote; write \"http\"",
                       text->value);
-    } else if (strcmp(text->value, "http") != 0) {
+    } else if (strcmp(text->value, "http") != 0 && strcmp(text->value, "ws") != 0) {
         problem_error(loader->problems, loader_value(loader, node),
-                      "'protocol' cannot be '%.80s'; write \"http\"", text->value);
+                      "'protocol' cannot be '%.80s'; write \"http\" or \"ws\"", text->value);
     }
 }
 
@@ -150,8 +150,8 @@ static const struct field NODE_FIELDS[] = {
     {NUMBER("max-restarts", struct manifest_node, max_restarts, 0, SUPERVISOR_RESTARTS_MAX, 3)},
     {NUMBER("window-ms", struct manifest_node, window_ms, 1, DAY_MS, 5000)},
     {CHOICE("on-escalation", struct manifest_node, on_escalation, ESCALATIONS, MANIFEST_STAY_DOWN)},
+    {TEXT("user", struct manifest_node, user, NULL), .zero = "as started"},
     {LATER("store")},
-    {LATER("user")},
     {LATER("profile")},
 };
 
@@ -194,6 +194,14 @@ static const struct field SERVE_FIELDS[] = {
             262144)},
     {NUMBER("disconnect-grace-ms", struct manifest_serve, disconnect_grace_ms, 0, DAY_MS, 5000)},
     {FLAG("cancel-on-disconnect", struct manifest_serve, cancel_on_disconnect, false)},
+    {NUMBER("max-message-bytes", struct manifest_serve, max_message_bytes, 1, 1 << 26, 1048576)},
+    {NUMBER("ping-ms", struct manifest_serve, ping_ms, 0, DAY_MS, 30000), .zero = "off"},
+    {.key = "subprotocols",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, subprotocols)},
+    {.key = "allowed-origins",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, origins)},
     {.key = "routes",
      .kind = FIELD_TABLE,
      .offset = offsetof(struct serve_section, routes),
@@ -229,13 +237,14 @@ static const struct field SERVE_FIELDS[] = {
     {FLAG("security-headers", struct manifest_serve, content.security_headers, false)},
     {FLAG("redirect-to-https", struct manifest_serve, content.redirect_to_https, false)},
     {NUMBER("https-port", struct manifest_serve, content.https_port, 1, 65535, 443)},
-    {LATER("subprotocols")},
-    {LATER("allowed-origins")},
     {LATER("trusted-proxies")},
     {LATER("heartbeat-ms")},
 };
 
-const struct schema SCHEMA_SERVE = {{FIELD_GROUP(SERVE_FIELDS, 0)}};
+const struct schema SCHEMA_SERVE = {{
+    FIELD_GROUP(SERVE_FIELDS, 0),
+    FIELD_GROUP(RATE_FIELDS, offsetof(struct manifest_serve, rate)),
+}};
 
 const struct field LIMIT_FIELDS[LIMIT_FIELD_COUNT] = {
     {NUMBER("max-memory-mb", struct manifest_limits, max_memory_mb, 1, 4096, 64)},

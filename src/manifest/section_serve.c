@@ -18,7 +18,7 @@ void listen_check(struct loader *loader, const struct toml_node *node, struct ma
         problem_error(loader->problems, loader_value(loader, node), "%s", err.text);
         return;
     }
-    if (address.kind == ADDRESS_TCP) {
+    if (address.kind != ADDRESS_UNIX) {
         return;
     }
     const char *path = loader_path(loader, address.path);
@@ -342,6 +342,7 @@ void serves_read(struct loader *loader, const struct toml_node *array)
         }
         content_read(loader, &section);
         folders_read(loader, section.folders, &section.serve);
+        websocket_read(loader, &section, &section.serve);
         targets_read(loader, table, &section, &section.serve);
         manifest->serves[manifest->serve_count++] = section.serve;
     }

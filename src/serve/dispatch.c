@@ -3,7 +3,9 @@
 #include "serve/static_folder.h"
 #include "serve/target.h"
 
+#include "serve/websocket_handshake.h"
 #include <stdio.h>
+
 #include <string.h>
 
 void dispatch_reply(struct exchange *exchange, unsigned status, const char *text,
@@ -93,12 +95,35 @@ static bool reply_first(struct exchange *exchange, const struct serve_options *o
     return false;
 }
 
+/* A request for a WebSocket goes to a route for those, if there is one, else it is a request like others (RFC 9110, 7.8);
+ * and a GET without that, to a path that has nothing else, is told so by that route. */
+static struct route_match find_route(const struct route_table *routes, struct request *request)
+{
+    static const struct text websocket = {ROUTE_WEBSOCKET, sizeof ROUTE_WEBSOCKET - 1};
+    if (text_equal(request->method_name, ROUTE_WEBSOCKET)) {
+        return (struct route_match){.target = NULL};
+    }
+    struct route_match match = {.target = NULL};
+    bool wanted = websocket_is_wanted(request);
+    if (wanted) {
+        match = route_table_match_as(routes, request, websocket);
+    }
+    if (match.target == NULL && request->protocol.size == 0) {
+        match = route_table_match(routes, request);
+    }
+    if (match.target == NULL && match.path_exists && !wanted && request->method == METHOD_GET) {
+        struct route_match other = route_table_match_as(routes, request, websocket);
+        match = other.target != NULL ? other : match;
+    }
+    return match;
+}
+
 /* False: no route leads there, which it was told. */
 static bool match_route(struct exchange *exchange, const struct route_table *routes,
                         void **ret_target)
 {
     struct request *request = &exchange->request;
-    struct route_match match = route_table_match(routes, request);
+    struct route_match match = find_route(routes, request);
     *ret_target = match.target;
     if (match.target != NULL) {
         return true;
@@ -113,12 +138,29 @@ static bool match_route(struct exchange *exchange, const struct route_table *rou
     return false;
 }
 
+/* False: its address has asked too often, which it was told. */
+static bool may_ask(struct exchange *exchange, struct rate *rate)
+{
+    unsigned wait_s = rate_request(rate, rate_key_parse(exchange->request.remote),
+                                   exchange->home->worker->now_ns);
+    if (wait_s == 0) {
+        return true;
+    }
+    exchange_dispatching(exchange);
+    exchange_retain(exchange);
+    exchange_finish(exchange, &(struct exchange_outcome){.status = 429, .retry_after_s = wait_s});
+    return false;
+}
+
 enum dispatch dispatch_look(struct exchange *exchange, const struct site *site, void **ret_target)
 {
     struct request *request = &exchange->request;
     const struct serve_options *options = &site->options;
     *ret_target = options->target;
     exchange->shaping = UNLIKELY(site->shapes) ? &site->shaping : NULL;
+    if (UNLIKELY(site->rate != NULL) && !may_ask(exchange, site->rate)) {
+        return DISPATCH_REPLIED;
+    }
     if (request->body_sized && request->body_bytes > options->body_bytes_max) {
         dispatch_reply(exchange, 413, NULL, NULL, 0);
         return DISPATCH_TOO_LARGE;

@@ -170,6 +170,7 @@ void exchange_recycle(struct exchange *exchange)
     exchange->shaping = NULL;
     exchange->written = exchange->sent_bytes = 0;
     exchange->status = exchange->sent_status = 0;
+    exchange->offers = NULL;
 }
 
 /* ---- Waking the answering side; connection's thread ---- */

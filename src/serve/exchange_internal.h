@@ -77,6 +77,7 @@ struct exchange {
     int file;
     uint64_t file_offset;
     struct session *session;
+    const char *offers; /* with a 426: what may be asked for; NULL: nothing. Constant text */
 
     struct stream body, out;
     bool body_open, out_open; /* initialised; body: constant once dispatched, out: with answer */
