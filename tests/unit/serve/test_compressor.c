@@ -71,6 +71,19 @@ static void after_each_piece_all_of_it_can_be_read(void **state)
     compressor_destroy(compressor);
 }
 
+static void what_begins_a_body_is_small(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(BOTH); i++) {
+        struct compressor *compressor = compressor_create(BOTH[i], UINT64_MAX);
+        struct bytes out = {0};
+        assert_true(compressor_begin(compressor, &out));
+        assert_in_range(out.size, 1, COMPRESSOR_TAIL_BYTES);
+        bytes_fini(&out);
+        compressor_destroy(compressor);
+    }
+}
+
 static void what_it_holds_is_known(void **state)
 {
     (void)state;
@@ -116,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_piece_becomes_more_than_its_bound),
         cmocka_unit_test(after_each_piece_all_of_it_can_be_read),
+        cmocka_unit_test(what_begins_a_body_is_small),
         cmocka_unit_test(what_it_holds_is_known),
         cmocka_unit_test(it_may_be_given_up_at_any_time),
     };
