@@ -60,8 +60,11 @@ enum engine_call_result abi_reply(struct engine_call *call)
         return guest_answer(call, ABI_INVALID);
     }
     /* The caller may be of another namespace: that it called is what allows the answer. */
-    monitor_reply(guest->process.node, (struct pid){call->arguments[0]}, call->arguments[1],
-                  message);
+    if (!monitor_reply(guest->process.node, (struct pid){call->arguments[0]}, call->arguments[1],
+                       message)) {
+        abi_unmake_message(guest, message, handle);
+        return guest_answer(call, ABI_FULL);
+    }
     return guest_answer(call, 0);
 }
 

@@ -34,8 +34,8 @@ struct guest {
     struct post *post;  /* owner: mail and calls under way (abi_internal.h); NULL: none ever */
     bool announced;     /* owner: a service that has said that it has started */
     bool asked_to_stop; /* owner: it was told so: its return is a shutdown */
-    bool left;          /* owner: by exit(), with the class below */
-    enum exit_class left_class;
+    bool left;          /* owner: by exit(): it stays parked in that call until it is reclaimed */
+    struct exit *leaving; /* owner: of the turn under way, what exit() fills */
     atomic_uint_least64_t memory_bytes; /* owner writes, any thread reads: at its last host call */
 };
 

@@ -49,6 +49,7 @@ struct manifest_node {
     struct manifest_number max_restarts;  /**< Of the node's top supervisor, inside window_ms. */
     struct manifest_number window_ms;     /**< Likewise. */
     struct manifest_number on_escalation; /**< enum manifest_escalation */
+    struct manifest_text user; /**< Whose rights to have once everything is bound; NULL: as started. */
 };
 
 /** What the node does when its top supervisor gives up. */
@@ -154,6 +155,53 @@ struct manifest_header {
     uint32_t line;
 };
 
+/** What each client's address may take of a listener; 0: no limit. */
+struct manifest_rate {
+    struct manifest_number max_connections, connections_per_second;
+    struct manifest_number requests_per_second;
+    struct manifest_number requests_burst; /**< 0: as many as a second gives. */
+};
+
+/** Several texts; also joined, as they are shown and go out. */
+struct manifest_list {
+    const char *const *values; /**< NULL-terminated; NULL: not given. */
+    const char *joined;        /**< "GET, POST"; "" for none. */
+    uint32_t line;
+};
+
+/** One [[serve.static]] */
+struct manifest_static {
+    uint32_t line;
+    struct manifest_text prefix;   /**< "/" or "/a/b": without a slash at its end. */
+    struct manifest_text folder;   /**< As this program opens it. */
+    struct manifest_text index;    /**< What a path means that ends in "/". */
+    struct manifest_text fallback; /**< NULL: none. */
+    struct manifest_text cache_control;
+    struct manifest_flag precompressed;
+    struct manifest_flag dotfiles;
+};
+
+/** [serve.cors] */
+struct manifest_cors {
+    uint32_t line; /**< 0: there is none. */
+    struct manifest_list origins, methods, headers, expose;
+    struct manifest_number max_age_s;
+    struct manifest_flag credentials;
+};
+
+/** What a [[serve]] says of content. */
+struct manifest_content {
+    struct manifest_list codings; /**< "br", "gzip", best first; none: no compression. */
+    struct manifest_list types;   /**< Not given: the usual ones. */
+    struct manifest_number compression_min_bytes;
+    struct manifest_flag security_headers;
+    struct manifest_flag redirect_to_https;
+    struct manifest_number https_port;
+    struct manifest_cors cors;
+    const struct manifest_static *folders;
+    size_t folder_count;
+};
+
 /** One [[serve]]. */
 struct manifest_serve {
     uint32_t line;
@@ -172,6 +220,7 @@ struct manifest_serve {
     struct manifest_number stream_buffer_bytes;
     struct manifest_number disconnect_grace_ms;
     struct manifest_flag cancel_on_disconnect;
+    struct manifest_rate rate;
     struct manifest_number max_message_bytes; /**< Of WebSockets, as what follows. */
     struct manifest_number ping_ms;           /**< 0: none. */
     struct manifest_names subprotocols;
@@ -182,6 +231,7 @@ struct manifest_serve {
     size_t route_count;
     const struct manifest_header *headers;
     size_t header_count;
+    struct manifest_content content;
 };
 
 /** One child of a [[supervisor]]: either of them. */

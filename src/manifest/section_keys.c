@@ -150,8 +150,8 @@ static const struct field NODE_FIELDS[] = {
     {NUMBER("max-restarts", struct manifest_node, max_restarts, 0, SUPERVISOR_RESTARTS_MAX, 3)},
     {NUMBER("window-ms", struct manifest_node, window_ms, 1, DAY_MS, 5000)},
     {CHOICE("on-escalation", struct manifest_node, on_escalation, ESCALATIONS, MANIFEST_STAY_DOWN)},
+    {TEXT("user", struct manifest_node, user, NULL), .zero = "as started"},
     {LATER("store")},
-    {LATER("user")},
     {LATER("profile")},
 };
 
@@ -218,13 +218,33 @@ static const struct field SERVE_FIELDS[] = {
     {ELSEWHERE("max-memory-mb", "[node], [capabilities.<name>] or [components.<name>]")},
     {ELSEWHERE("max-cpu-ms", "[capabilities.<name>] or [components.<name>]")},
     {LATER("tls"), .advice = "[serve.tls]"},
-    {LATER("static"), .advice = "[[serve.static]]"},
-    {LATER("compression")},
+    {.key = "static",
+     .kind = FIELD_TABLES,
+     .offset = offsetof(struct serve_section, folders),
+     .advice = "serve.static"},
+    {.key = "cors",
+     .kind = FIELD_TABLE,
+     .offset = offsetof(struct serve_section, cors),
+     .advice = "serve.cors"},
+    {.key = "compression",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, compression)},
+    {.key = "compression-types",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, compression_types)},
+    {NUMBER("compression-min-bytes", struct manifest_serve, content.compression_min_bytes, 0,
+            1 << 30, 1024)},
+    {FLAG("security-headers", struct manifest_serve, content.security_headers, false)},
+    {FLAG("redirect-to-https", struct manifest_serve, content.redirect_to_https, false)},
+    {NUMBER("https-port", struct manifest_serve, content.https_port, 1, 65535, 443)},
     {LATER("trusted-proxies")},
     {LATER("heartbeat-ms")},
 };
 
-const struct schema SCHEMA_SERVE = {{FIELD_GROUP(SERVE_FIELDS, 0)}};
+const struct schema SCHEMA_SERVE = {{
+    FIELD_GROUP(SERVE_FIELDS, 0),
+    FIELD_GROUP(RATE_FIELDS, offsetof(struct manifest_serve, rate)),
+}};
 
 const struct field LIMIT_FIELDS[LIMIT_FIELD_COUNT] = {
     {NUMBER("max-memory-mb", struct manifest_limits, max_memory_mb, 1, 4096, 64)},
