@@ -1140,7 +1140,8 @@ static inline int32_t mote_read(void *buffer, size_t capacity)
 /** The whole answer. `headers`: "name: value\n" lines, or NULL. */
 static inline int32_t mote_reply(int status, const char *headers, const void *body, size_t size)
 {
-    return mote_abi_respond(status, headers, mote_size_of(headers), body, size);
+    int32_t result = mote_abi_respond(status, headers, mote_size_of(headers), body, size);
+    return result == 1 ? mote_abi_respond_write(body, size) : result;
 }
 
 /** The whole answer, as plain text. */

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "cli/grants.h"
 #include "cli/imports.h"
+#include "cli/privileges.h"
 #include "cli/services.h"
 #include "core/node.h"
 
@@ -34,6 +35,8 @@ struct app {
     struct site *sites; /* one a [[serve]] */
     struct server *server;
     struct admin *admin;
+    const struct app_options *options;
+    bool answers; /* the admin socket does */
 };
 
 /* ---- open ---- */
@@ -67,6 +70,7 @@ struct app *app_open(const struct app_options *options)
         fputs("mote: out of memory\n", stderr);
         return NULL;
     }
+    app->options = options;
     /* The runtime folder, with the admin sockets, is where the default one of any name is. */
     char runtime[ADMIN_PATH_BYTES];
     admin_default_path("", runtime);
@@ -342,6 +346,12 @@ static void settle_limits(struct app *app)
 
 bool app_prepare(struct app *app)
 {
+    struct err err = {0};
+    if (!privileges_check(app->manifest->node.user.value, &err)) {
+        fprintf(stderr, "%s:%u: %s\n", app->manifest->path, app->manifest->node.user.line,
+                err.text);
+        return false;
+    }
     if (!open_components(app) || !gather_imports(app) || !create_pool(app) || !check_room(app) ||
         !prepare_components(app)) {
         return false;
@@ -378,6 +388,10 @@ static struct serve_options serve_options_of(const struct app *app, size_t index
         .stream_buffer_bytes = (uint32_t)from->stream_buffer_bytes.value,
         .write_timeout_ms = (uint32_t)from->write_timeout_ms.value,
         .cancel_on_disconnect = from->cancel_on_disconnect.value,
+        .rate = {.connections_max = (uint32_t)from->rate.max_connections.value,
+                 .connections_per_second = (uint32_t)from->rate.connections_per_second.value,
+                 .requests_per_second = (uint32_t)from->rate.requests_per_second.value,
+                 .requests_burst = (uint32_t)from->rate.requests_burst.value},
         .access_log = app->manifest->log.access.value,
     };
 }
@@ -396,7 +410,8 @@ static bool create_server(struct app *app, struct err *err)
     struct server_limits limits = {
         .connections_max = (uint32_t)app->manifest->node.max_connections.value,
         .refusals_max = plan.refusals,
-        .buffered_bytes_max = app->manifest->node.max_buffered_mb.value << 20};
+        .buffered_bytes_max = app->manifest->node.max_buffered_mb.value << 20,
+        .inheritance = app->options->inheritance};
     app->server = server_create(app->node, options, count, &limits, err);
     free(options);
     return app->server != NULL;
@@ -425,22 +440,55 @@ bool app_listen(struct app *app, struct err *err)
                                   .job_count = app->manifest->schedule_count,
                                   .tally = services_tally(app->services),
                                   .node_name = app->manifest->node.name.value,
-                                  .listen = app->manifest->admin.listen.value};
+                                  .listen = app->manifest->admin.listen.value,
+                                  .reload = app->options->reload,
+                                  .reload_argument = app->options->reload_argument,
+                                  .inheritance = app->options->inheritance};
     app->admin = admin_create(&admin, err);
-    if (app->admin == NULL || !node_start(app->node, err)) {
+    if (app->admin == NULL || !privileges_drop(app->manifest->node.user.value, err) ||
+        !node_start(app->node, err)) {
         return false;
     }
     app->node_runs = true;
-    if (!admin_start(app->admin, err) || !services_start(app->services, err) ||
-        !server_start(app->server, err)) {
+    const struct inheritance *inheritance = app->options->inheritance;
+    app->answers = inheritance == NULL || !inheritance->succeeds;
+    return (!app->answers || admin_start(app->admin, err)) && services_start(app->services, err);
+}
+
+bool app_accept(struct app *app, struct err *err)
+{
+    if ((!app->answers && !admin_start(app->admin, err)) || !server_start(app->server, err)) {
         return false;
     }
     services_schedule(app->services);
     const struct capacity_plan *plan = pool_plan(app->pool);
     log_printf(LOG_INFO, "node '%s': room for %u processes on %u workers (limited by %s)",
-               app->manifest->node.name.value, plan->processes, options.workers, plan->limited_by);
+               app->manifest->node.name.value, plan->processes, node_workers(app->node),
+               plan->limited_by);
     admin_set_ready(app->admin, true);
     return true;
+}
+
+bool app_hand_over(const struct app *app, struct handover *to, struct err *err)
+{
+    return server_hand_over(app->server, to, err) && admin_hand_over(app->admin, to, err);
+}
+
+void app_let_go(struct app *app)
+{
+    server_let_go(app->server);
+    admin_let_go(app->admin);
+}
+
+void app_settle(struct app *app)
+{
+    server_settle(app->server);
+    admin_settle(app->admin);
+}
+
+struct node *app_node(struct app *app)
+{
+    return app->node;
 }
 
 const char *app_downfall(const struct app *app)

@@ -380,7 +380,7 @@ _Static_assert(sizeof(struct abi_child_state) == 80, "layout");
     X(request_header, "iiii:i", false)                                                             \
     X(request_header_at, "iii:i", false)                                                           \
     X(request_read, "ii:i", true)                                                                  \
-    X(respond, "iiiii:i", true)                                                                    \
+    X(respond, "iiiii:i", false)                                                                   \
     X(respond_begin, "iiiI:i", false)                                                              \
     X(respond_write, "ii:i", true)                                                                 \
     X(client_gone, ":i", false)

@@ -49,6 +49,7 @@ struct manifest_node {
     struct manifest_number max_restarts;  /**< Of the node's top supervisor, inside window_ms. */
     struct manifest_number window_ms;     /**< Likewise. */
     struct manifest_number on_escalation; /**< enum manifest_escalation */
+    struct manifest_text user; /**< Whose rights to have once everything is bound; NULL: as started. */
 };
 
 /** What the node does when its top supervisor gives up. */
@@ -154,6 +155,13 @@ struct manifest_header {
     uint32_t line;
 };
 
+/** What each client's address may take of a listener; 0: no limit. */
+struct manifest_rate {
+    struct manifest_number max_connections, connections_per_second;
+    struct manifest_number requests_per_second;
+    struct manifest_number requests_burst; /**< 0: as many as a second gives. */
+};
+
 /** One [[serve]]. */
 struct manifest_serve {
     uint32_t line;
@@ -172,6 +180,7 @@ struct manifest_serve {
     struct manifest_number stream_buffer_bytes;
     struct manifest_number disconnect_grace_ms;
     struct manifest_flag cancel_on_disconnect;
+    struct manifest_rate rate;
     struct manifest_text component;    /**< As written; set: `everything` answers all requests. */
     struct manifest_target everything; /**< Counts only without routes. */
     const struct manifest_route *routes;

@@ -56,6 +56,10 @@ struct capability {
     bool visited;                    /**< While looking for cycles. */
 };
 
+/** The keys of struct manifest_rate: part of a [[serve]]. */
+enum { RATE_FIELD_COUNT = 4 };
+extern const struct field RATE_FIELDS[RATE_FIELD_COUNT];
+
 /** A limit by its place in LIMIT_FIELDS. */
 struct manifest_number *limit_at(struct manifest_limits *limits, size_t index);
 

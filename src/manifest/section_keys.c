@@ -150,8 +150,8 @@ static const struct field NODE_FIELDS[] = {
     {NUMBER("max-restarts", struct manifest_node, max_restarts, 0, SUPERVISOR_RESTARTS_MAX, 3)},
     {NUMBER("window-ms", struct manifest_node, window_ms, 1, DAY_MS, 5000)},
     {CHOICE("on-escalation", struct manifest_node, on_escalation, ESCALATIONS, MANIFEST_STAY_DOWN)},
+    {TEXT("user", struct manifest_node, user, NULL), .zero = "as started"},
     {LATER("store")},
-    {LATER("user")},
     {LATER("profile")},
 };
 
@@ -218,7 +218,10 @@ static const struct field SERVE_FIELDS[] = {
     {LATER("heartbeat-ms")},
 };
 
-const struct schema SCHEMA_SERVE = {{FIELD_GROUP(SERVE_FIELDS, 0)}};
+const struct schema SCHEMA_SERVE = {{
+    FIELD_GROUP(SERVE_FIELDS, 0),
+    FIELD_GROUP(RATE_FIELDS, offsetof(struct manifest_serve, rate)),
+}};
 
 const struct field LIMIT_FIELDS[LIMIT_FIELD_COUNT] = {
     {NUMBER("max-memory-mb", struct manifest_limits, max_memory_mb, 1, 4096, 64)},

@@ -18,7 +18,7 @@ void listen_check(struct loader *loader, const struct toml_node *node, struct ma
         problem_error(loader->problems, loader_value(loader, node), "%s", err.text);
         return;
     }
-    if (address.kind == ADDRESS_TCP) {
+    if (address.kind != ADDRESS_UNIX) {
         return;
     }
     const char *path = loader_path(loader, address.path);

@@ -21,6 +21,7 @@ enum {
     CONNECTION_LINGER_MAX = 4 * 1024 * 1024,
     CONNECTION_DRAIN_MS = 5000,
     CONNECTION_LINGER_MS = 2000,
+    CONNECTION_HANDED_OVER_MS = 5000, /**< For an idle one, when a successor has taken the place. */
     CONNECTION_RATE_WINDOW_MS = 5000,
 };
 
@@ -74,11 +75,12 @@ struct connection {
     bool dispatched;
     bool complete; /* the request has come in whole */
     bool body_wanted;
-    bool continued;       /* "100 Continue" was sent */
-    bool head_out;        /* the answer's head is in `out` or beyond */
-    bool answered;        /* all of the answer is */
-    bool chunked;         /* the answer is */
-    unsigned body_failed; /* status that tells why the body could not be read; 0 */
+    bool continued;        /* "100 Continue" was sent */
+    bool head_out;         /* the answer's head is in `out` or beyond */
+    bool answered;         /* all of the answer is */
+    bool chunked;          /* the answer is */
+    unsigned body_failed;  /* status that tells why the body could not be read; 0 */
+    struct rate_hold rate; /* its share in its address */
     char remote[64];
 };
 

@@ -54,11 +54,28 @@ static bool match_route(struct exchange *exchange, const struct route_table *rou
     return false;
 }
 
+/* False: its address has asked too often, which it was told. */
+static bool may_ask(struct exchange *exchange, struct rate *rate)
+{
+    unsigned wait_s = rate_request(rate, rate_key_parse(exchange->request.remote),
+                                   exchange->home->worker->now_ns);
+    if (wait_s == 0) {
+        return true;
+    }
+    exchange_dispatching(exchange);
+    exchange_retain(exchange);
+    exchange_finish(exchange, &(struct exchange_outcome){.status = 429, .retry_after_s = wait_s});
+    return false;
+}
+
 enum dispatch dispatch_look(struct exchange *exchange, const struct site *site, void **ret_target)
 {
     struct request *request = &exchange->request;
     const struct serve_options *options = &site->options;
     *ret_target = options->target;
+    if (UNLIKELY(site->rate != NULL) && !may_ask(exchange, site->rate)) {
+        return DISPATCH_REPLIED;
+    }
     if (request->body_sized && request->body_bytes > options->body_bytes_max) {
         dispatch_reply(exchange, 413, NULL, NULL, 0);
         return DISPATCH_TOO_LARGE;

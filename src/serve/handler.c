@@ -377,9 +377,9 @@ static void head_given(struct engine_call *call, struct visit *visit)
  * the guest, not by the node. */
 enum { WHOLE_BODY_MAX = 1024 * 1024, WRITE_BYTES_MAX = 1024 * 1024 };
 
-/* Write until everything is taken, then answer 0. `call->state` is what was taken plus `base`. */
+/* Write until everything is taken, then answer 0. `call->state` is what was taken. */
 static enum engine_call_result write_all(struct engine_call *call, struct visit *visit,
-                                         const uint8_t *data, size_t size, uint64_t base)
+                                         const uint8_t *data, size_t size)
 {
     struct process *process = guest_process(guest_of_call(call));
     size_t moved = 0;
@@ -388,7 +388,7 @@ static enum engine_call_result write_all(struct engine_call *call, struct visit 
             process_wake(process); /* Enough for one call; on in the next turn. */
             return ENGINE_CALL_PARK;
         }
-        size_t written = 0, taken = call->state - base;
+        size_t written = 0, taken = call->state;
         size_t bite = size - taken < WHOLE_BODY_MAX ? size - taken : WHOLE_BODY_MAX;
         enum exchange_result result = exchange_write(visit->exchange, data + taken, bite, &written);
         if (result == EXCHANGE_WAIT) {
@@ -399,13 +399,13 @@ static enum engine_call_result write_all(struct engine_call *call, struct visit 
         }
         call->state += written;
         moved += written;
-    } while (call->state - base < size);
+    } while (call->state < size);
     process_begin_unit(process);
     return guest_answer(call, 0);
 }
 
-/* respond(status, headers, size, body, size) -> i32: the whole answer. Parks on a slow client when the
- * body is large; `state` is then 1 and what has gone. */
+/* respond(status, headers, size, body, size) -> i32: the whole answer; or, when the body is large, its head
+ * and 1. Not a call that may park: those cost the engine more, and nearly every answer is small. */
 static enum engine_call_result host_respond(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
@@ -420,9 +420,6 @@ static enum engine_call_result host_respond(struct engine_call *call)
         return ENGINE_CALL_TRAP;
     }
     size_t size = (uint32_t)call->arguments[4];
-    if (call->state > 0) {
-        return write_all(call, visit, body, size, 1);
-    }
     struct header headers[ANSWER_HEADERS_MAX];
     size_t count = 0;
     if (!split_headers((const char *)lines, (uint32_t)call->arguments[2], headers, &count)) {
@@ -437,11 +434,7 @@ static enum engine_call_result host_respond(struct engine_call *call)
         return guest_answer(call, error_of(result));
     }
     head_given(call, visit);
-    if (large) {
-        call->state = 1;
-        return write_all(call, visit, body, size, 1);
-    }
-    return guest_answer(call, 0);
+    return guest_answer(call, large);
 }
 
 /* respond_begin(status, headers, size, length) -> i32: the head; `length` -1 when unknown. */
@@ -483,7 +476,7 @@ static enum engine_call_result host_respond_write(struct engine_call *call)
     if (data == NULL) {
         return ENGINE_CALL_TRAP;
     }
-    return write_all(call, visit, data, (uint32_t)call->arguments[1], 0);
+    return write_all(call, visit, data, (uint32_t)call->arguments[1]);
 }
 
 /* client_gone() -> i32: 1 when nobody will read the answer. */

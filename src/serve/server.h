@@ -11,6 +11,8 @@
 
 #include "core/node.h"
 #include "serve/exchange.h"
+#include "serve/inheritance.h"
+#include "serve/rate.h"
 #include "serve/route.h"
 
 /** Who answers. `dispatch` is called on the connection's loop with a reference for it; it must lead to
@@ -23,6 +25,7 @@ struct dispatcher {
  *  Strings are copied. */
 struct serve_options {
     const char *listen; /**< "127.0.0.1:0", "[::1]:80", "localhost:80", "unix:/run/x.sock". */
+    const char *key; /**< What its sockets are called when they are handed over; NULL: `listen`. */
     const struct route_table *routes; /**< Borrowed; or NULL: everything goes to `target`. */
     void *target;
     const struct dispatcher *dispatcher; /**< Borrowed. */
@@ -40,7 +43,8 @@ struct serve_options {
     uint32_t write_timeout_ms;
     bool cancel_on_disconnect; /**< Half-close counts as gone. */
     bool access_log;
-    mode_t unix_mode; /**< Of a unix socket's file; 0: 0660. */
+    struct rate_limits rate; /**< Of each address. */
+    mode_t unix_mode;        /**< Of a unix socket's file; 0: 0660. */
     /** Unix sockets: clients of other users, but for root, are turned away, whatever the file's mode. */
     bool own_user_only;
 };
@@ -52,6 +56,7 @@ struct server_counts {
     uint64_t connections_max;             /**< 503 above. */
     uint64_t accepted, requests, refused; /**< Ever. */
     uint64_t responses[6];                /**< Ever, by hundreds: [2] = 2xx; [0] = cut. */
+    struct rate_counts limited;           /**< Ever, for the limits of their address. */
     uint64_t buffered_bytes;              /**< Held for connections and exchanges now. */
     uint64_t buffered_bytes_max;          /**< 503 above; 0: no limit. */
 };
@@ -64,6 +69,8 @@ struct server_limits {
     /** Requests and answers under way, to within 64 KiB a worker; 0: no limit. Above, nobody is
      *  dispatched to, whole answers are refused (EXCHANGE_FULL) and streams shrink. */
     uint64_t buffered_bytes_max;
+    /** Sockets that are used before any is bound; borrowed for server_create(). NULL: none. */
+    struct inheritance *inheritance;
 };
 
 /** Bind and listen on everything (one SO_REUSEPORT socket a worker for TCP, a shared one for unix).
@@ -78,6 +85,16 @@ bool server_start(struct server *server, struct err *err) MUST_USE;
 
 /** The address listener `index` is really bound to: "http://127.0.0.1:43117", "unix:/run/x.sock". */
 const char *server_address(const struct server *server, size_t index);
+
+/** Its sockets, for a successor. */
+bool server_hand_over(const struct server *server, struct handover *to, struct err *err) MUST_USE;
+
+/** A predecessor's place is taken: files of unix sockets that were its to remove are this server's. */
+void server_settle(struct server *server);
+
+/** The sockets are a successor's: accept no more and remove no file. At the drain that follows, idle
+ *  connections have a moment for a request that may be on its way already. */
+void server_let_go(struct server *server);
 
 /** Stop accepting, close idle connections, finish what runs (answers say "Connection: close"); after
  *  `deadline_ms` cut what is left. Returns when no connection is open. True: nothing was cut. */

@@ -37,6 +37,10 @@ bool site_init(struct site *site, const struct serve_options *options, struct er
             return false;
         }
     }
+    if (rate_limits_any(&options->rate)) {
+        site->rate = rate_create(&options->rate, env_system());
+        return site->rate != NULL || err_set_memory(err);
+    }
     return true;
 }
 
@@ -44,4 +48,5 @@ void site_fini(struct site *site)
 {
     free(site->listen);
     bytes_fini(&site->lines);
+    rate_destroy(site->rate);
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "serve/http1.h"
+#include "serve/rate.h"
 #include "serve/server.h"
 
 struct site {
@@ -17,6 +18,7 @@ struct site {
     struct http1_rules rules;
     struct bytes lines; /**< `headers` as they go out. */
     bool has_server;    /**< One of them replaces the usual Server line. */
+    struct rate *rate;  /**< NULL: no limits for each address. */
 };
 
 /** False: ERR_INPUT (a header that may not be sent), ERR_MEMORY; site_fini() is still due. */
