@@ -93,6 +93,8 @@ enum mote_request_field {
     MOTE_REMOTE = 5,
     /** As in the answer's `X-Request-Id` and in the node's log */
     MOTE_ID = 6,
+    /** Of a WebSocket: what was agreed on, or empty */
+    MOTE_SUBPROTOCOL = 7,
 };
 
 /** What a piece of mail is. */
@@ -112,6 +114,12 @@ enum mote_mail_kind {
     MOTE_MAIL_TIMER = 5,
     /** Asked to stop: finish, and return */
     MOTE_MAIL_STOP = 6,
+    /** A message of this WebSocket's client; `label` is its ws_kind. `sender` is 0: no process can
+     *  send one */
+    MOTE_MAIL_FRAME = 7,
+    /** The WebSocket is closed: `label` is the code (1005: none was given, 1006: the client is
+     *  gone without a word), the reason in the body. Nothing can be sent any more; return */
+    MOTE_MAIL_CLOSE = 8,
 };
 
 /** How a process ended. */
@@ -136,6 +144,13 @@ enum mote_exit_class {
     MOTE_EXIT_NOPROC = 8,
     /** Its node cannot be reached */
     MOTE_EXIT_NOCONNECTION = 9,
+};
+
+/** What a message of a WebSocket is. */
+enum mote_ws_kind {
+    /** UTF-8 */
+    MOTE_WS_TEXT = 1,
+    MOTE_WS_BINARY = 2,
 };
 
 /** What to wait for. */
@@ -207,6 +222,7 @@ struct mote_mail {
     uint32_t size;
     /** 0: the platform */
     uint64_t sender;
+    /** Of a `frame`: ws_kind; of a `close`: the code */
     uint64_t label;
     /** Of an `exit`: -1 when a link brought it, 0 when it was sent */
     uint64_t reference;
@@ -427,6 +443,9 @@ int32_t mote_abi_respond_begin(int32_t status, const char *headers, size_t heade
                                int64_t length);
 MOTE_IMPORT("respond_write") int32_t mote_abi_respond_write(const void *data, size_t data_size);
 MOTE_IMPORT("client_gone") int32_t mote_abi_client_gone(void);
+MOTE_IMPORT("ws_send") int32_t mote_abi_ws_send(int32_t kind, const void *data, size_t data_size);
+MOTE_IMPORT("ws_close")
+int32_t mote_abi_ws_close(uint32_t code, const char *reason, size_t reason_size);
 MOTE_IMPORT("spawn")
 int32_t mote_abi_spawn(const char *component, size_t component_size, const void *input,
                        size_t input_size, const struct mote_spawn_options *options,
@@ -1185,6 +1204,96 @@ static inline bool mote_client_gone(void)
 {
     return mote_abi_client_gone() == 1;
 }
+
+/* ---- WebSockets ---- */
+
+/** Wait for the next piece of mail: a MOTE_MAIL_FRAME is what the client sent, `mail->label` its kind (MOTE_WS_TEXT,
+ *  MOTE_WS_BINARY); others are as anywhere. False: the client is gone or has closed, or this process is to stop: return.
+ *
+ *      MOTE_HANDLER(echo)
+ *      {
+ *          static char room[4096];
+ *          struct mote_mail mail;
+ *          while (mote_ws_receive(&mail, room, sizeof room)) {
+ *              if (mail.kind == MOTE_MAIL_FRAME && mail.size <= sizeof room) {
+ *                  mote_ws_send((enum mote_ws_kind)mail.label, room, mail.size);
+ *              }
+ *          }
+ *      }
+ *
+ *  and in mote.toml:  "WS /echo" = "app#echo" */
+static inline bool mote_ws_receive(struct mote_mail *mail, void *buffer, size_t capacity)
+{
+    return mote_receive(mail, buffer, capacity) == MOTE_OK && mail->kind != MOTE_MAIL_CLOSE &&
+           mail->kind != MOTE_MAIL_STOP;
+}
+
+/** Send a message, waiting while the client is slow. MOTE_CLOSED, MOTE_LIMIT, MOTE_INVALID: a text that is not UTF-8. */
+static inline int32_t mote_ws_send(enum mote_ws_kind kind, const void *data, size_t size)
+{
+    return mote_abi_ws_send(kind, data, size);
+}
+
+static inline int32_t mote_ws_send_text(const char *text)
+{
+    return mote_ws_send(MOTE_WS_TEXT, text, mote_size_of(text));
+}
+
+/** Close, behind what was sent: a code such as 1000 or one of your own from 4000 on, and a reason or NULL. */
+static inline int32_t mote_ws_close(uint32_t code, const char *reason)
+{
+    return mote_abi_ws_close(code, reason, mote_size_of(reason));
+}
+
+/** What to do when; any of them may be NULL. */
+struct mote_ws {
+    void (*open)(void);
+    void (*message)(enum mote_ws_kind kind, const void *data, size_t size);
+    /** Mail that is not the client's: of other processes, timers ... */
+    void (*mail)(const struct mote_mail *mail, const void *data, size_t size);
+    /** The client has closed, or is gone (1006). */
+    void (*close)(uint32_t code, const void *reason, size_t size);
+};
+
+/** Serve a WebSocket until it is closed. A message that is larger than the buffer ends it (1009). */
+static inline void mote_ws_serve(const struct mote_ws *ws, void *buffer, size_t capacity)
+{
+    struct mote_mail mail;
+    if (ws->open != NULL) {
+        ws->open();
+    }
+    while (mote_ws_receive(&mail, buffer, capacity)) {
+        if (mail.kind != MOTE_MAIL_FRAME) {
+            if (ws->mail != NULL) {
+                ws->mail(&mail, buffer, mail.size < capacity ? mail.size : capacity);
+            }
+        } else if (mail.size > capacity) {
+            mote_ws_close(1009, "message too large");
+        } else if (ws->message != NULL) {
+            ws->message((enum mote_ws_kind)mail.label, buffer, mail.size);
+        }
+    }
+    if (mail.kind == MOTE_MAIL_CLOSE && ws->close != NULL) {
+        ws->close((uint32_t)mail.label, buffer, mail.size < capacity ? mail.size : capacity);
+    }
+}
+
+/** Largest message that a MOTE_WEBSOCKET takes. */
+#ifndef MOTE_WEBSOCKET_BYTES
+#define MOTE_WEBSOCKET_BYTES 4096
+#endif
+
+/** Defines a function that a "WS" route can name, of a struct mote_ws:
+ *
+ *      static void echo(enum mote_ws_kind kind, const void *data, size_t size) { mote_ws_send(kind, data, size); }
+ *      static const struct mote_ws callbacks = {.message = echo};
+ *      MOTE_WEBSOCKET(socket, callbacks) */
+#define MOTE_WEBSOCKET(name, callbacks)                                                            \
+    MOTE_HANDLER(name)                                                                             \
+    {                                                                                              \
+        static unsigned char name##_room[MOTE_WEBSOCKET_BYTES];                                    \
+        mote_ws_serve(&(callbacks), name##_room, sizeof name##_room);                              \
+    }
 
 #ifdef __cplusplus
 }

@@ -1,11 +1,13 @@
 #include "cli/app.h"
 
 #include "base/log.h"
+#include "cli/content.h"
 #include "cli/grants.h"
 #include "cli/imports.h"
 #include "cli/privileges.h"
 #include "cli/services.h"
 #include "core/node.h"
+#include "serve/websocket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +18,8 @@
 struct site {
     struct route_table *routes;
     struct handler *handlers; /* one a route, then one for everything */
-    struct header *headers;
+    struct content content;
+    struct websocket_options websocket;
 };
 
 struct app {
@@ -261,6 +264,9 @@ static bool add_route(struct app *app, struct site *site, const struct manifest_
         return false;
     }
     struct err err = {0};
+    if (strcmp(route->method, ROUTE_WEBSOCKET) == 0) {
+        handler->websocket = &site->websocket;
+    }
     if (!route_table_add(site->routes, route->method, route->pattern, handler, &err)) {
         fprintf(stderr, "%s:%u: %s\n", app->manifest->path, route->line, err.text);
         return false;
@@ -268,30 +274,50 @@ static bool add_route(struct app *app, struct site *site, const struct manifest_
     return true;
 }
 
+/* Beside folders, what answers everything is a route like others. */
+static bool add_everything(struct site *site, const struct manifest_serve *serve)
+{
+    struct err err = {0};
+    if (serve->content.folder_count > 0 &&
+        !route_table_add(site->routes, "*", "/*", &site->handlers[0], &err)) {
+        fprintf(stderr, "mote: %s\n", err.text);
+        return false;
+    }
+    return true;
+}
+
+static void fill_websocket(const struct manifest_serve *serve, struct websocket_options *ret)
+{
+    *ret = (struct websocket_options){
+        .subprotocols = serve->subprotocols.names,
+        .origins = serve->allowed_origins.names,
+        .message_bytes_max = serve->max_message_bytes.value,
+        .ping_ns = serve->ping_ms.value * 1000000,
+        .frame_rate_min = (uint32_t)serve->body_bytes_per_second.value,
+        .stream_buffer_bytes = (uint32_t)serve->stream_buffer_bytes.value,
+        .compression = true};
+}
+
 static bool fill_site(struct app *app, const struct manifest_serve *serve, struct site *site)
 {
     site->handlers = calloc(serve->route_count + 1, sizeof *site->handlers);
-    site->headers = calloc(serve->header_count + 1, sizeof *site->headers);
     site->routes = route_table_create();
-    if (site->handlers == NULL || site->headers == NULL || site->routes == NULL) {
+    if (site->handlers == NULL || site->routes == NULL) {
         fputs("mote: out of memory\n", stderr);
         return false;
     }
-    for (size_t i = 0; i < serve->header_count; i++) {
-        const struct manifest_header *from = &serve->headers[i];
-        site->headers[i] = (struct header){.name = {from->name, strlen(from->name)},
-                                           .value = {from->value, strlen(from->value)}};
-    }
-    bool good = true;
+    bool good = content_open(&site->content, app->manifest, serve);
+    fill_websocket(serve, &site->websocket);
     for (size_t i = 0; i < serve->route_count; i++) {
         good = add_route(app, site, serve, i) && good;
     }
     if (serve->component.value != NULL && serve->route_count == 0) {
-        good = fill_handler(app, serve, &serve->everything, serve->line,
-                            &site->handlers[serve->route_count]) &&
-               good;
+        struct handler *everything = &site->handlers[0];
+        good = fill_handler(app, serve, &serve->everything, serve->line, everything) && good;
+        everything->websocket = serve_is_websocket(serve) ? &site->websocket : NULL;
+        good = good && add_everything(site, serve);
     }
-    return good;
+    return content_add_routes(&site->content, app->manifest, serve, site->routes) && good;
 }
 
 /* What the descriptors are for. */
@@ -310,8 +336,18 @@ static bool have_preopens(const struct manifest *manifest)
     return false;
 }
 
+static bool have_folders(const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->serve_count; i++) {
+        if (manifest->serves[i].content.folder_count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* As many connections as there are descriptors for, less what else needs some: the node itself and its
- * admin socket, each worker's listeners and refusals, and guests that open files. */
+ * admin socket, each worker's listeners and refusals, and guests that open files. Each connection may be sent one. */
 static struct descriptor_plan plan_descriptors(const struct app *app)
 {
     enum { NODE = 64, ADMIN = 64, REFUSALS_MIN = 4, REFUSALS_MAX = 256, CONNECTIONS_MIN = 16 };
@@ -324,6 +360,7 @@ static struct descriptor_plan plan_descriptors(const struct app *app)
     uint64_t taken = NODE + ADMIN + workers * (refusals + app->manifest->serve_count) +
                      (have_preopens(app->manifest) ? descriptors / 4 : 0);
     uint64_t most = descriptors > taken + CONNECTIONS_MIN ? descriptors - taken : CONNECTIONS_MIN;
+    most = have_folders(app->manifest) ? most / 2 : most;
     return (struct descriptor_plan){.connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most,
                                     .refusals = (uint32_t)refusals};
 }
@@ -371,13 +408,12 @@ static struct serve_options serve_options_of(const struct app *app, size_t index
 {
     const struct manifest_serve *from = &app->manifest->serves[index];
     const struct site *site = &app->sites[index];
-    return (struct serve_options){
+    bool everything = from->component.value != NULL && from->content.folder_count == 0;
+    struct serve_options options = {
         .listen = from->listen.value,
-        .routes = from->route_count > 0 ? site->routes : NULL,
+        .routes = everything ? NULL : site->routes,
         .target = &site->handlers[from->route_count],
         .dispatcher = &handler_dispatcher,
-        .headers = site->headers,
-        .header_count = from->header_count,
         .header_timeout_ms = (uint32_t)from->header_timeout_ms.value,
         .idle_timeout_ms = (uint32_t)from->idle_timeout_ms.value,
         .body_rate_min = (uint32_t)from->body_bytes_per_second.value,
@@ -394,6 +430,8 @@ static struct serve_options serve_options_of(const struct app *app, size_t index
                  .requests_burst = (uint32_t)from->rate.requests_burst.value},
         .access_log = app->manifest->log.access.value,
     };
+    content_fill(&site->content, from, &options);
+    return options;
 }
 
 static bool create_server(struct app *app, struct err *err)
@@ -519,7 +557,7 @@ static void destroy_site(struct site *site)
 {
     route_table_destroy(site->routes);
     free(site->handlers);
-    free(site->headers);
+    content_close(&site->content);
 }
 
 void app_destroy(struct app *app)

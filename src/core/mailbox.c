@@ -46,6 +46,12 @@ static uint64_t load_of(struct entry *entry)
     return entry->kind == ENTRY_MESSAGE ? ONE_MESSAGE + bytes_of(message_of(entry)) : 0;
 }
 
+/* What its maker does not bound, so that its receiver has to answer for what it leaves unread. */
+static bool counts_as_news(struct entry *entry)
+{
+    return entry->kind == ENTRY_NEWS && message_of(entry)->kind != MESSAGE_FRAME;
+}
+
 /* Set room aside for a message. */
 static bool mailbox_reserve(struct mailbox *mailbox, uint64_t more)
 {
@@ -115,7 +121,7 @@ void mailbox_append(struct mailbox *mailbox, struct message *message)
     struct entry *entry = &message->entry;
     INVARIANT(entry->kind != ENTRY_SIGNAL);
     entry->next = NULL;
-    if (entry->kind == ENTRY_NEWS) {
+    if (counts_as_news(entry)) {
         mailbox->news_messages++;
         mailbox->news_bytes += bytes_of(message);
     }
@@ -235,10 +241,10 @@ static struct message *mailbox_take_after(struct mailbox *mailbox, struct entry 
     }
     entry->next = NULL;
     uint64_t less = load_of(entry);
-    if (less == 0) {
+    if (counts_as_news(entry)) {
         mailbox->news_messages--;
         mailbox->news_bytes -= bytes_of(message_of(entry));
-    } else {
+    } else if (less != 0) {
         atomic_fetch_sub_explicit(&mailbox->load, less, memory_order_relaxed);
     }
     return message_of(entry);

@@ -78,6 +78,10 @@ enum engine_call_result abi_wait_on(struct engine_call *call);
 /** Something is there: no wake is wanted any more. */
 void abi_wait_end(struct engine_call *call);
 
+/** The unit of work is over: it waits for mail; and the next one begins. For roles with unit_ns. */
+void abi_unit_rest(struct guest *guest);
+void abi_unit_begin(struct guest *guest);
+
 /** Set an i64 result. */
 enum engine_call_result abi_answer_wide(struct engine_call *call, int64_t value);
 

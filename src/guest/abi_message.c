@@ -11,7 +11,8 @@
 _Static_assert(ABI_MAIL_SEND == (int)MESSAGE_SEND && ABI_MAIL_CALL == (int)MESSAGE_CALL &&
                    ABI_MAIL_REPLY == (int)MESSAGE_REPLY && ABI_MAIL_DOWN == (int)MESSAGE_DOWN &&
                    ABI_MAIL_EXIT == (int)MESSAGE_EXIT && ABI_MAIL_TIMER == (int)MESSAGE_TIMER &&
-                   ABI_MAIL_STOP == (int)MESSAGE_STOP && MESSAGE_CHANGED == ABI_MAIL_STOP + 1,
+                   ABI_MAIL_STOP == (int)MESSAGE_STOP && ABI_MAIL_FRAME == (int)MESSAGE_FRAME &&
+                   ABI_MAIL_CLOSE == (int)MESSAGE_CLOSE && MESSAGE_CHANGED == ABI_MAIL_CLOSE + 1,
                "abi.toml and core/message.h name the same kinds");
 _Static_assert(ABI_EXIT_NORMAL == (int)EXIT_NORMAL && ABI_EXIT_KILLED == (int)EXIT_KILLED,
                "abi.toml and core/exit.h name the same classes");
@@ -189,6 +190,7 @@ static void begin_unit(struct guest *guest)
         supervisor_child_started(&guest->process);
     }
     process_begin_unit(&guest->process);
+    abi_unit_rest(guest);
 }
 
 /* receive(filter, mail, buffer, capacity, timeout) -> i32. */
@@ -214,9 +216,14 @@ enum engine_call_result abi_receive(struct engine_call *call)
         begin_unit(guest);
     }
     if (!take(guest, post, call->arguments[0] != 0 ? &filter : NULL, &place)) {
-        return abi_wait_on(call);
+        result = abi_wait_on(call);
+        if (result == ENGINE_CALL_DONE) {
+            abi_unit_begin(guest);
+        }
+        return result;
     }
     abi_wait_end(call);
+    abi_unit_begin(guest);
     return guest_answer(call, 0);
 }
 

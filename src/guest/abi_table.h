@@ -59,6 +59,8 @@ enum abi_request_field {
     ABI_REQUEST_FIELD_REMOTE = 5,
     /** As in the answer's `X-Request-Id` and in the node's log */
     ABI_REQUEST_FIELD_ID = 6,
+    /** Of a WebSocket: what was agreed on, or empty */
+    ABI_REQUEST_FIELD_SUBPROTOCOL = 7,
 };
 
 /** What a piece of mail is. */
@@ -78,6 +80,12 @@ enum abi_mail_kind {
     ABI_MAIL_TIMER = 5,
     /** Asked to stop: finish, and return */
     ABI_MAIL_STOP = 6,
+    /** A message of this WebSocket's client; `label` is its ws_kind. `sender` is 0: no process can
+     *  send one */
+    ABI_MAIL_FRAME = 7,
+    /** The WebSocket is closed: `label` is the code (1005: none was given, 1006: the client is
+     *  gone without a word), the reason in the body. Nothing can be sent any more; return */
+    ABI_MAIL_CLOSE = 8,
 };
 
 /** How a process ended. */
@@ -102,6 +110,13 @@ enum abi_exit_class {
     ABI_EXIT_NOPROC = 8,
     /** Its node cannot be reached */
     ABI_EXIT_NOCONNECTION = 9,
+};
+
+/** What a message of a WebSocket is. */
+enum abi_ws_kind {
+    /** UTF-8 */
+    ABI_WS_TEXT = 1,
+    ABI_WS_BINARY = 2,
 };
 
 /** What to wait for. */
@@ -173,6 +188,7 @@ struct abi_mail {
     uint32_t size;
     /** 0: the platform */
     uint64_t sender;
+    /** Of a `frame`: ws_kind; of a `close`: the code */
     uint64_t label;
     /** Of an `exit`: -1 when a link brought it, 0 when it was sent */
     uint64_t reference;
@@ -383,6 +399,8 @@ _Static_assert(sizeof(struct abi_child_state) == 80, "layout");
     X(respond, "iiiii:i", false)                                                                   \
     X(respond_begin, "iiiI:i", false)                                                              \
     X(respond_write, "ii:i", true)                                                                 \
-    X(client_gone, ":i", false)
+    X(client_gone, ":i", false)                                                                    \
+    X(ws_send, "iii:i", true)                                                                      \
+    X(ws_close, "iii:i", false)
 
 /* clang-format on */

@@ -19,6 +19,9 @@ struct guest_role {
     /** Lives from one piece of mail to the next: each receive begins a unit of work, the first one says that it
      *  has started. Hears that it shall stop, instead of ending at once. */
     bool service;
+    /** How long a unit of work may take that begins with a piece of mail; while it waits for mail no time runs. NULL: the
+     *  deadline that it was spawned with counts, for all of its life. */
+    uint64_t (*unit_ns)(const void *context);
     /** At the begin of every turn, on its worker. */
     void (*before_turn)(struct guest *guest, void *context);
     /** Whether the client that it works for has left; NULL: it has none. */

@@ -53,6 +53,7 @@ static void read_sections(struct loader *loader)
     supervisors_read(loader, root.supervisor);
     schedules_read(loader, root.schedule);
     serves_read(loader, root.serve);
+    folders_check(loader);
 }
 
 /* The text of line `line`, without its end. */

@@ -18,6 +18,8 @@ struct root_section {
 struct serve_section {
     struct manifest_serve serve; /* First: the schema's offsets hold for both. */
     const struct toml_node *routes, *headers;
+    const struct toml_node *compression, *compression_types, *cors, *folders;
+    const struct toml_node *subprotocols, *origins;
 };
 
 /** A [components.<name>] while it is read. */
@@ -99,9 +101,29 @@ void components_read(struct loader *loader, const struct toml_node *table);
 /** Read every [[serve]]; `array` may be NULL. */
 void serves_read(struct loader *loader, const struct toml_node *array);
 
+/** Read what one listener says of its WebSockets; after its own keys. */
+void websocket_read(struct loader *loader, const struct serve_section *section,
+                    struct manifest_serve *serve);
+
 /** Read [serve.routes] of one listener. */
 void routes_read(struct loader *loader, const struct toml_node *table,
                  struct manifest_serve *serve);
+
+/** Read what one listener says of content: compression, [serve.cors]. */
+void content_read(struct loader *loader, struct serve_section *section);
+
+/** Read every [[serve.static]] of one listener; NULL: there is none. */
+void folders_read(struct loader *loader, const struct toml_node *array,
+                  struct manifest_serve *serve);
+
+/** Once everything is read: none may publish what is secret, or be replaced by a guest. */
+void folders_check(struct loader *loader);
+
+/** Whether one path is the other or lies below it; both absolute, without links. */
+bool path_lies_in(const char *inner, const char *outer);
+
+/** Whether `value` may be a header's: no control characters, no white space at its ends. */
+bool header_value_is_valid(const char *value);
 
 /** Say at `node` that no component is called `name`. */
 void refuse_component(struct loader *loader, const struct toml_node *node, const char *name);

@@ -71,13 +71,13 @@ static void check_admin_listen(struct loader *loader, const struct toml_node *no
 static void check_protocol(struct loader *loader, const struct toml_node *node,
                            struct manifest_text *text)
 {
-    if (strcmp(text->value, "ws") == 0 || strcmp(text->value, "sse") == 0) {
+    if (strcmp(text->value, "sse") == 0) {
         problem_error(loader->problems, loader_value(loader, node),
                       "protocol '%s' is not available in this version of mote; write \"http\"",
                       text->value);
-    } else if (strcmp(text->value, "http") != 0) {
+    } else if (strcmp(text->value, "http") != 0 && strcmp(text->value, "ws") != 0) {
         problem_error(loader->problems, loader_value(loader, node),
-                      "'protocol' cannot be '%.80s'; write \"http\"", text->value);
+                      "'protocol' cannot be '%.80s'; write \"http\" or \"ws\"", text->value);
     }
 }
 
@@ -194,6 +194,14 @@ static const struct field SERVE_FIELDS[] = {
             262144)},
     {NUMBER("disconnect-grace-ms", struct manifest_serve, disconnect_grace_ms, 0, DAY_MS, 5000)},
     {FLAG("cancel-on-disconnect", struct manifest_serve, cancel_on_disconnect, false)},
+    {NUMBER("max-message-bytes", struct manifest_serve, max_message_bytes, 1, 1 << 26, 1048576)},
+    {NUMBER("ping-ms", struct manifest_serve, ping_ms, 0, DAY_MS, 30000), .zero = "off"},
+    {.key = "subprotocols",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, subprotocols)},
+    {.key = "allowed-origins",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, origins)},
     {.key = "routes",
      .kind = FIELD_TABLE,
      .offset = offsetof(struct serve_section, routes),
@@ -210,10 +218,25 @@ static const struct field SERVE_FIELDS[] = {
     {ELSEWHERE("max-memory-mb", "[node], [capabilities.<name>] or [components.<name>]")},
     {ELSEWHERE("max-cpu-ms", "[capabilities.<name>] or [components.<name>]")},
     {LATER("tls"), .advice = "[serve.tls]"},
-    {LATER("static"), .advice = "[[serve.static]]"},
-    {LATER("subprotocols")},
-    {LATER("allowed-origins")},
-    {LATER("compression")},
+    {.key = "static",
+     .kind = FIELD_TABLES,
+     .offset = offsetof(struct serve_section, folders),
+     .advice = "serve.static"},
+    {.key = "cors",
+     .kind = FIELD_TABLE,
+     .offset = offsetof(struct serve_section, cors),
+     .advice = "serve.cors"},
+    {.key = "compression",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, compression)},
+    {.key = "compression-types",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, compression_types)},
+    {NUMBER("compression-min-bytes", struct manifest_serve, content.compression_min_bytes, 0,
+            1 << 30, 1024)},
+    {FLAG("security-headers", struct manifest_serve, content.security_headers, false)},
+    {FLAG("redirect-to-https", struct manifest_serve, content.redirect_to_https, false)},
+    {NUMBER("https-port", struct manifest_serve, content.https_port, 1, 65535, 443)},
     {LATER("trusted-proxies")},
     {LATER("heartbeat-ms")},
 };

@@ -69,7 +69,7 @@ static bool read_table(struct loader *loader, const struct toml_node *node,
     return true;
 }
 
-static bool lies_in(const char *inner, const char *outer)
+bool path_lies_in(const char *inner, const char *outer)
 {
     size_t size = strlen(outer);
 
@@ -87,8 +87,8 @@ static bool refuse_near(struct loader *loader, const struct toml_node *node,
     if (real == NULL) {
         return false; /* It cannot be reached, so neither can a guest reach it. */
     }
-    bool holds = lies_in(real, preopen->host_path);
-    bool inside = lies_in(preopen->host_path, real);
+    bool holds = path_lies_in(real, preopen->host_path);
+    bool inside = path_lies_in(preopen->host_path, real);
     if (holds) {
         problem_error(loader->problems, loader_value(loader, node),
                       "preopen '%.200s' holds %.400s, which no guest may reach; open a folder "
@@ -239,7 +239,7 @@ static void refuse_within(struct loader *loader, const struct manifest_component
         const struct manifest_component *other = &manifest->components[i];
         for (size_t j = 0; j < other->preopen_count; j++) {
             const struct manifest_preopen *inner = &other->preopens[j];
-            if (lies_in(inner->host_path, outer->host_path) &&
+            if (path_lies_in(inner->host_path, outer->host_path) &&
                 strcmp(inner->host_path, outer->host_path) != 0) {
                 problem_error(loader->problems, (struct place){manifest->path, inner->line, 1},
                               "preopen '%.200s' lies in '%.200s', where guests of [components.%s] "
@@ -251,7 +251,7 @@ static void refuse_within(struct loader *loader, const struct manifest_component
         char *source = other->source.value == NULL
                            ? NULL
                            : loader->world->resolve(loader->world->argument, other->source.value);
-        if (source != NULL && lies_in(source, outer->host_path)) {
+        if (source != NULL && path_lies_in(source, outer->host_path)) {
             problem_error(loader->problems, (struct place){manifest->path, outer->line, 1},
                           "preopen '%.200s' holds %.400s, the code of [components.%s], and guests "
                           "of [components.%s] may write there; make it \"ro\", or open another "

@@ -94,6 +94,7 @@ static bool write_own_head(struct connection *connection)
         .length = length,
         .has_date = exchange->has_date,
         .has_server = exchange->has_server,
+        .upgrade = exchange->offers,
         .lines = {(const char *)exchange->content.data, exchange->line_bytes},
     };
     connection->chunked = head.body == HEAD_BODY_CHUNKED;

@@ -38,6 +38,9 @@ static void close_streams(struct exchange *exchange)
 /* What an answer brought and nobody took. */
 static void drop_goods(struct exchange *exchange)
 {
+    if (exchange->compressor != NULL) {
+        exchange_end_coding(exchange);
+    }
     if (exchange->file >= 0) {
         close(exchange->file);
         exchange->file = -1;
@@ -124,9 +127,9 @@ void exchange_release(struct exchange *exchange)
     if (atomic_fetch_sub_explicit(&exchange->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
+    drop_goods(exchange);
     let_go(exchange);
     close_streams(exchange);
-    drop_goods(exchange);
     request_fini(&exchange->request);
     bytes_fini(&exchange->content);
     lock_fini(&exchange->lock);
@@ -148,9 +151,9 @@ static void keep_small(struct bytes *bytes)
 
 void exchange_recycle(struct exchange *exchange)
 {
+    drop_goods(exchange);
     let_go(exchange);
     close_streams(exchange);
-    drop_goods(exchange);
     keep_small(&exchange->request.arena);
     keep_small(&exchange->request.spans);
     keep_small(&exchange->content);
@@ -163,9 +166,11 @@ void exchange_recycle(struct exchange *exchange)
     exchange->waker = (struct exchange_waker){0};
     exchange->outcome = (struct exchange_outcome){0};
     exchange->has_date = exchange->has_server = exchange->cut = false;
-    exchange->whole = exchange->refused = false;
+    exchange->whole = exchange->refused = exchange->coding_failed = false;
+    exchange->shaping = NULL;
     exchange->written = exchange->sent_bytes = 0;
     exchange->status = exchange->sent_status = 0;
+    exchange->offers = NULL;
 }
 
 /* ---- Waking the answering side; connection's thread ---- */

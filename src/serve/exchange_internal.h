@@ -8,9 +8,11 @@
  */
 #pragma once
 
+#include "serve/compressor.h"
 #include "serve/exchange.h"
 #include "serve/holding.h"
 #include "serve/session.h"
+#include "serve/shaping.h"
 
 enum exchange_answer {
     ANSWER_NONE,
@@ -42,6 +44,7 @@ struct exchange {
     const struct exchange_home *home; /* constant while in use */
     struct exchange_carrier *carrier; /* home's thread only; NULL once it has left */
     size_t stream_bytes;              /* constant once opened */
+    const struct shaping *shaping;    /* constant once dispatched; its site's; NULL: nothing is */
     struct task news;                 /* posted while news_queued */
     atomic_llong held;                /* any thread: its part of *home->holding */
 
@@ -64,10 +67,17 @@ struct exchange {
     uint64_t written; /* answering side only */
     bool refused;     /* answering side only: an answer was not taken, for lack of room */
 
+    /* A body that is compressed; answering side only. Its `length` is then unknown to the connection. */
+    struct compressor *compressor;
+    size_t compressor_bytes; /* counted for it */
+    uint64_t promised;       /* of what is written, before it is compressed; UINT64_MAX: unknown */
+    bool coding_failed;      /* it cannot go on: what the client has is no whole */
+
     /* FILE, UPGRADE: whoever carries the answer takes them over, and leaves -1 and NULL here. */
     int file;
     uint64_t file_offset;
     struct session *session;
+    const char *offers; /* with a 426: what may be asked for; NULL: nothing. Constant text */
 
     struct stream body, out;
     bool body_open, out_open; /* initialised; body: constant once dispatched, out: with answer */
@@ -143,3 +153,27 @@ void exchange_forget_waker(struct exchange *exchange);
 /** The two for struct stream_waker, whose argument is the exchange: news for the connection, a wake for the answering side. */
 void exchange_tell_by_stream(void *argument);
 void exchange_wake_by_stream(void *argument);
+
+/* ---- exchange_coding.c: bodies that are compressed; the answering side's ---- */
+
+/** How a body is to be coded, also as the memory allows. */
+struct compression_choice exchange_choose(const struct exchange *exchange, unsigned status,
+                                          const struct header *headers, size_t header_count,
+                                          uint64_t length);
+
+/** Compress a whole small body to `ret`; ENCODING_IDENTITY: it stays as it is, for it would not be smaller. */
+enum encoding exchange_code_whole(enum encoding encoding, const void *body, size_t body_bytes,
+                                  struct bytes *ret);
+
+/** Of a stream whose `promised` is set. False: out of memory, nothing changed. */
+bool exchange_begin_coding(struct exchange *exchange, enum encoding encoding) MUST_USE;
+
+/** exchange_write() for it. */
+enum exchange_result exchange_write_coded(struct exchange *exchange, const void *data,
+                                          size_t size_bytes, size_t *ret_written) MUST_USE;
+
+/** Its writer has ended: write the tail. False: the client has to be told that this is no whole. */
+bool exchange_complete_coding(struct exchange *exchange) MUST_USE;
+
+/** Give the compressor's memory back; any state. */
+void exchange_end_coding(struct exchange *exchange);

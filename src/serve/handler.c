@@ -2,6 +2,7 @@
 
 #include "core/node.h"
 #include "guest/abi.h"
+#include "serve/websocket_guest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,6 @@ struct visit {
     atomic_bool gone;        /* connection's thread sets, owner reads */
     bool grace_began;        /* owner */
     struct timer grace;      /* owner starts; fires a kill */
-    struct bytes names;      /* owner: scratch for header lists */
 };
 
 static void visit_wake(void *argument)
@@ -59,7 +59,6 @@ static void visit_before_turn(struct guest *guest, void *context)
 
 static void visit_destroy(struct visit *visit)
 {
-    bytes_fini(&visit->names);
     free(visit);
 }
 
@@ -117,6 +116,10 @@ static void refuse(struct exchange *exchange, unsigned status)
 static void handler_dispatch(struct exchange *exchange, void *target, struct loop *loop)
 {
     const struct handler *handler = target;
+    if (handler->websocket != NULL) {
+        websocket_dispatch(exchange, handler, loop);
+        return;
+    }
     struct visit *visit = calloc(1, sizeof *visit);
     if (visit == NULL) {
         refuse(exchange, 503);
@@ -151,6 +154,17 @@ static struct visit *visit_of(struct engine_call *call)
     return guest_context(guest_of_call(call), &http_role);
 }
 
+/* The request that the caller was started for, or NULL. */
+static const struct request *request_of(struct engine_call *call)
+{
+    struct guest *guest = guest_of_call(call);
+    struct visit *visit = guest_context(guest, &http_role);
+    struct websocket_channel *channel = visit != NULL ? NULL : websocket_of_guest(guest);
+    return visit != NULL     ? exchange_request(visit->exchange)
+           : channel != NULL ? exchange_request(channel->exchange)
+                             : NULL;
+}
+
 static struct text text_of(const char *string)
 {
     return (struct text){string, strlen(string)};
@@ -159,11 +173,11 @@ static struct text text_of(const char *string)
 /* request_get(field, buffer, capacity) -> i32: full size. */
 static enum engine_call_result host_request_get(struct engine_call *call)
 {
-    struct visit *visit = visit_of(call);
-    if (visit == NULL) {
+    const struct request *request = request_of(call);
+    if (request == NULL) {
         return guest_answer(call, ABI_MISPLACED);
     }
-    const struct request *request = exchange_request(visit->exchange);
+    struct websocket_channel *channel = websocket_of_guest(guest_of_call(call));
     struct text text = {0};
     switch (call->arguments[0]) {
     case ABI_REQUEST_FIELD_METHOD:
@@ -187,6 +201,9 @@ static enum engine_call_result host_request_get(struct engine_call *call)
     case ABI_REQUEST_FIELD_ID:
         text = text_of(request->id);
         break;
+    case ABI_REQUEST_FIELD_SUBPROTOCOL:
+        text = channel != NULL ? channel->subprotocol : text;
+        break;
     default: /* a number from the guest, not an enum of ours */
         return guest_answer(call, ABI_INVALID);
     }
@@ -194,11 +211,11 @@ static enum engine_call_result host_request_get(struct engine_call *call)
 }
 
 /* Common begin of the look-ups by name: (name, size, buffer, capacity). False: `*ret` is the answer. */
-static bool lookup_begin(struct engine_call *call, struct visit **ret_visit, struct text *ret_name,
-                         enum engine_call_result *ret)
+static bool lookup_begin(struct engine_call *call, const struct request **ret_request,
+                         struct text *ret_name, enum engine_call_result *ret)
 {
-    *ret_visit = visit_of(call);
-    if (*ret_visit == NULL) {
+    *ret_request = request_of(call);
+    if (*ret_request == NULL) {
         *ret = guest_answer(call, ABI_MISPLACED);
         return false;
     }
@@ -215,13 +232,12 @@ static bool lookup_begin(struct engine_call *call, struct visit **ret_visit, str
 /* request_param(name, size, buffer, capacity) -> i32: a segment of the route. */
 static enum engine_call_result host_request_param(struct engine_call *call)
 {
-    struct visit *visit;
+    const struct request *request;
     struct text name;
     enum engine_call_result result;
-    if (!lookup_begin(call, &visit, &name, &result)) {
+    if (!lookup_begin(call, &request, &name, &result)) {
         return result;
     }
-    const struct request *request = exchange_request(visit->exchange);
     for (size_t i = 0; i < request->param_count; i++) {
         const struct param *param = &request->params[i];
         if (param->name.size == name.size && memcmp(param->name.data, name.data, name.size) == 0) {
@@ -235,29 +251,28 @@ static enum engine_call_result host_request_param(struct engine_call *call)
 /* request_query_value(name, size, buffer, capacity) -> i32. */
 static enum engine_call_result host_request_query_value(struct engine_call *call)
 {
-    struct visit *visit;
+    const struct request *request;
     struct text name;
     enum engine_call_result result;
-    if (!lookup_begin(call, &visit, &name, &result)) {
+    if (!lookup_begin(call, &request, &name, &result)) {
         return result;
     }
     uint8_t *window = guest_window(call, call->arguments[2], call->arguments[3]);
-    int64_t size = request_query_value(exchange_request(visit->exchange), name.data, name.size,
-                                       (char *)window, (uint32_t)call->arguments[3]);
+    int64_t size = request_query_value(request, name.data, name.size, (char *)window,
+                                       (uint32_t)call->arguments[3]);
     return guest_answer(call, size < 0 ? ABI_NOT_FOUND : (int32_t)size);
 }
 
 /* request_header(name, size, buffer, capacity) -> i32: the first of that name. */
 static enum engine_call_result host_request_header(struct engine_call *call)
 {
-    struct visit *visit;
+    const struct request *request;
     struct text name;
     enum engine_call_result result;
-    if (!lookup_begin(call, &visit, &name, &result)) {
+    if (!lookup_begin(call, &request, &name, &result)) {
         return result;
     }
-    const struct header *header = request_header(exchange_request(visit->exchange), name.data,
-                                                 name.size);
+    const struct header *header = request_header(request, name.data, name.size);
     if (header == NULL) {
         return guest_answer(call, ABI_NOT_FOUND);
     }
@@ -268,24 +283,22 @@ static enum engine_call_result host_request_header(struct engine_call *call)
 /* request_header_at(index, buffer, capacity) -> i32: "name: value". */
 static enum engine_call_result host_request_header_at(struct engine_call *call)
 {
-    struct visit *visit = visit_of(call);
-    if (visit == NULL) {
+    const struct request *request = request_of(call);
+    if (request == NULL) {
         return guest_answer(call, ABI_MISPLACED);
     }
-    const struct request *request = exchange_request(visit->exchange);
     uint32_t index = (uint32_t)call->arguments[0];
     if (index >= request->header_count) {
         return guest_answer(call, ABI_NOT_FOUND);
     }
     const struct header *header = &request->headers[index];
-    bytes_clear(&visit->names);
-    if (!bytes_append(&visit->names, header->name.data, header->name.size) ||
-        !bytes_append(&visit->names, ": ", 2) ||
-        !bytes_append(&visit->names, header->value.data, header->value.size)) {
+    AUTO(bytes_finip) struct bytes line = {0};
+    if (!bytes_append(&line, header->name.data, header->name.size) ||
+        !bytes_append(&line, ": ", 2) ||
+        !bytes_append(&line, header->value.data, header->value.size)) {
         return guest_answer(call, ABI_NO_MEMORY);
     }
-    return guest_answer_text(call, visit->names.data, visit->names.size, call->arguments[1],
-                             call->arguments[2]);
+    return guest_answer_text(call, line.data, line.size, call->arguments[1], call->arguments[2]);
 }
 
 static int32_t error_of(enum exchange_result result)
@@ -375,16 +388,16 @@ static void head_given(struct engine_call *call, struct visit *visit)
 
 /* A larger body goes out in pieces, so that no call copies for long and a slow client's answer is held by
  * the guest, not by the node. */
-enum { WHOLE_BODY_MAX = 1024 * 1024, WRITE_BYTES_MAX = 1024 * 1024 };
+enum { WHOLE_BODY_MAX = 1024 * 1024 };
 
 /* Write until everything is taken, then answer 0. `call->state` is what was taken. */
 static enum engine_call_result write_all(struct engine_call *call, struct visit *visit,
                                          const uint8_t *data, size_t size)
 {
     struct process *process = guest_process(guest_of_call(call));
-    size_t moved = 0;
+    size_t moved = 0, share = exchange_share(visit->exchange);
     do {
-        if (moved >= WRITE_BYTES_MAX) {
+        if (moved >= share) {
             process_wake(process); /* Enough for one call; on in the next turn. */
             return ENGINE_CALL_PARK;
         }
@@ -426,7 +439,8 @@ static enum engine_call_result host_respond(struct engine_call *call)
         return guest_answer(call, ABI_INVALID);
     }
     unsigned status = (unsigned)call->arguments[0];
-    bool large = size > WHOLE_BODY_MAX;
+    size_t whole_max = exchange_whole_max(visit->exchange, status, headers, count);
+    bool large = size > (whole_max < WHOLE_BODY_MAX ? whole_max : WHOLE_BODY_MAX);
     enum exchange_result result =
         large ? exchange_begin_whole(visit->exchange, status, headers, count, size)
               : exchange_respond(visit->exchange, status, headers, count, body, size);
@@ -483,10 +497,22 @@ static enum engine_call_result host_respond_write(struct engine_call *call)
 static enum engine_call_result host_client_gone(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
-    if (visit == NULL) {
+    struct websocket_channel *channel = websocket_of_guest(guest_of_call(call));
+    if (visit == NULL && channel == NULL) {
         return guest_answer(call, ABI_MISPLACED);
     }
-    return guest_answer(call, exchange_gone(visit->exchange));
+    return guest_answer(call, visit != NULL ? exchange_gone(visit->exchange)
+                                            : atomic_load(&channel->left));
+}
+
+static enum engine_call_result host_ws_send(struct engine_call *call)
+{
+    return websocket_host_send(call);
+}
+
+static enum engine_call_result host_ws_close(struct engine_call *call)
+{
+    return websocket_host_close(call);
 }
 
 #define IMPORT(name, signature, parks) {"mote", #name, signature, parks, host_##name},

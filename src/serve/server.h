@@ -15,6 +15,10 @@
 #include "serve/rate.h"
 #include "serve/route.h"
 
+struct compression;
+struct cors;
+struct static_folder;
+
 /** Who answers. `dispatch` is called on the connection's loop with a reference for it; it must lead to
  *  exactly one exchange_finish(), at once or later. `target` is what the route named. */
 struct dispatcher {
@@ -31,6 +35,12 @@ struct serve_options {
     const struct dispatcher *dispatcher; /**< Borrowed. */
     const struct header *headers; /**< Added to every answer; Server replaces the usual one. */
     size_t header_count;
+    const struct compression *compression; /**< Borrowed; NULL: answers go as they are. */
+    const struct cors *cors;               /**< Borrowed; NULL: nothing is said to other origins. */
+    const struct static_folder *folders;   /**< Borrowed: targets of routes that are folders. */
+    size_t folder_count;
+    bool redirects_to_https;      /**< Every request, with 308. */
+    uint16_t https_port;          /**< Where to; 443 is not written. */
     uint32_t header_timeout_ms;   /**< From the first byte of a request to its head's end: 408. */
     uint32_t idle_timeout_ms;     /**< Between requests: closed without a word. */
     uint32_t body_rate_min;       /**< Bytes a second, over 5 s, while the guest wants them: 408. */

@@ -25,6 +25,8 @@ static bool add_line(struct site *site, const struct header *header, struct err 
 bool site_init(struct site *site, const struct serve_options *options, struct err *err)
 {
     *site = (struct site){.options = *options, .listen = strdup(options->listen)};
+    site->shaping = (struct shaping){.compression = options->compression, .cors = options->cors};
+    site->shapes = options->compression != NULL || options->cors != NULL;
     site->options.listen = NULL;
     site->options.headers = NULL;
     if (site->listen == NULL) {

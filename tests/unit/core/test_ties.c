@@ -84,6 +84,8 @@ static void hear(struct citizen *citizen, const struct message *message)
     case MESSAGE_SEND:
     case MESSAGE_TIMER:
     case MESSAGE_STOP:
+    case MESSAGE_FRAME:
+    case MESSAGE_CLOSE:
     case MESSAGE_CHANGED:
         break;
     }

@@ -120,6 +120,17 @@ static const char SECOND[] =
     "  stream-buffer-bytes    262144                          default\n"
     "  disconnect-grace-ms    5000                            default\n"
     "  cancel-on-disconnect   false                           default\n"
+    "  max-message-bytes      1048576                         default\n"
+    "  ping-ms                30000                           default\n"
+    "  compression-min-bytes  1024                            default\n"
+    "  security-headers       false                           default\n"
+    "  redirect-to-https      false                           default\n"
+    "  https-port             443                             default\n"
+    "  compression            none                            default\n"
+    "  compression-types      the usual ones                  default\n"
+    "  cors                   none                            default\n"
+    "  subprotocols           none                            default\n"
+    "  allowed-origins        the host that was asked         default\n"
     "  header X-T             ${TOKEN}                        mote.toml:13\n"
     "  GET /users/:id         api#show, deadline-ms 500       mote.toml:15\n";
 

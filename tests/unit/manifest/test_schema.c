@@ -21,6 +21,8 @@ static const struct named SECTIONS[] = {
     {"\n## `[log]`\n", &SCHEMA_LOG},
     {"\n## `[admin]`\n", &SCHEMA_ADMIN},
     {"\n## `[[serve]]`\n", &SCHEMA_SERVE},
+    {"\n### `[[serve.static]]`\n", &SCHEMA_STATIC},
+    {"\n### `[serve.cors]`\n", &SCHEMA_CORS},
     {"\n## `[components.<name>]`\n", &SCHEMA_COMPONENT},
     {"\n## `[capabilities.<name>]`\n", &SCHEMA_CAPABILITY},
     {"\n## `[[supervisor]]`\n", &SCHEMA_SUPERVISOR},
