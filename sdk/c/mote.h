@@ -443,6 +443,11 @@ int32_t mote_abi_respond_begin(int32_t status, const char *headers, size_t heade
                                int64_t length);
 MOTE_IMPORT("respond_write") int32_t mote_abi_respond_write(const void *data, size_t data_size);
 MOTE_IMPORT("client_gone") int32_t mote_abi_client_gone(void);
+MOTE_IMPORT("sse_begin") int32_t mote_abi_sse_begin(const char *headers, size_t headers_size);
+MOTE_IMPORT("sse_send")
+int32_t mote_abi_sse_send(const char *event, size_t event_size, const char *id, size_t id_size,
+                          int32_t retry_ms, const void *data, size_t data_size);
+MOTE_IMPORT("sse_comment") int32_t mote_abi_sse_comment(const char *text, size_t text_size);
 MOTE_IMPORT("ws_send") int32_t mote_abi_ws_send(int32_t kind, const void *data, size_t data_size);
 MOTE_IMPORT("ws_close")
 int32_t mote_abi_ws_close(uint32_t code, const char *reason, size_t reason_size);
@@ -514,11 +519,11 @@ static inline uint64_t mote_self(void)
     return mote_abi_self();
 }
 
-/** Let others run for that long. */
-static inline void mote_sleep_ms(uint64_t ms)
+/** Let others run for that long. MOTE_CLOSED: the client of a stream of events has left. */
+static inline int32_t mote_sleep_ms(uint64_t ms)
 {
     const uint64_t year = UINT64_C(366) * 86400 * 1000; /* the longest the host takes */
-    mote_abi_sleep((int64_t)((ms < year ? ms : year) * 1000000));
+    return mote_abi_sleep((int64_t)((ms < year ? ms : year) * 1000000));
 }
 
 /** Nanoseconds of a clock that never goes back. */
@@ -1197,6 +1202,63 @@ static inline int32_t mote_write(const void *data, size_t size)
 static inline int32_t mote_write_text(const char *text)
 {
     return mote_write(text, mote_size_of(text));
+}
+
+/* ---- a stream of events ---- */
+
+/** Begin a stream of server-sent events; the client sees it at once. `headers`: more "name: value\n" lines, or NULL.
+ *
+ *      MOTE_HANDLER(clock)
+ *      {
+ *          mote_sse_begin(NULL);
+ *          while (mote_sse_data("tick") == MOTE_OK && mote_sleep_ms(1000) == MOTE_OK) {
+ *          }
+ *      }
+ *
+ *  Once the client has left, all of these and everything that waits return MOTE_CLOSED: return then. */
+static inline int32_t mote_sse_begin(const char *headers)
+{
+    return mote_abi_sse_begin(headers, mote_size_of(headers));
+}
+
+/** An event; what is NULL is left out. */
+struct mote_event {
+    const char *event; /**< Its name; NULL: "message". */
+    const char *id;    /**< What the client says in Last-Event-ID when it comes back. */
+    const void *data;  /**< Text of any size and any lines. */
+    size_t size;
+};
+
+/** Send an event, waiting while the client is slow. MOTE_CLOSED; MOTE_INVALID: a line break in name or id, or nothing to send. */
+static inline int32_t mote_sse_send(const struct mote_event *event)
+{
+    return mote_abi_sse_send(event->event, mote_size_of(event->event), event->id,
+                             mote_size_of(event->id), -1, event->data, event->size);
+}
+
+/** An event that has nothing but a text. */
+static inline int32_t mote_sse_data(const char *text)
+{
+    const struct mote_event event = {NULL, NULL, text, mote_size_of(text)};
+    return mote_sse_send(&event);
+}
+
+/** Say how long the client waits before it comes back. */
+static inline int32_t mote_sse_retry(uint32_t ms)
+{
+    return mote_abi_sse_send(NULL, 0, NULL, 0, (int32_t)ms, NULL, 0);
+}
+
+/** A line that clients skip. */
+static inline int32_t mote_sse_comment(const char *text)
+{
+    return mote_abi_sse_comment(text, mote_size_of(text));
+}
+
+/** The id of the last event that the client has seen, if it says so and wants the rest. MOTE_NOT_FOUND. */
+static inline int32_t mote_sse_last_id(char *buffer, size_t capacity)
+{
+    return mote_header("last-event-id", buffer, capacity);
 }
 
 /** Whether the client is known to have left. */

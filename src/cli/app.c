@@ -232,7 +232,9 @@ static bool fill_handler(struct app *app, const struct manifest_serve *serve,
                             .deadline_ns = target->deadline_ms.value * 1000000,
                             .stream_deadline_ns = target->stream_deadline_ms.value * 1000000,
                             .disconnect_grace_ns = serve->disconnect_grace_ms.value * 1000000,
-                            .cancel_on_disconnect = serve->cancel_on_disconnect.value};
+                            .cancel_on_disconnect = serve->cancel_on_disconnect.value,
+                            .events_only = strcmp(serve->protocol.value, "sse") == 0,
+                            .heartbeat_ns = serve->heartbeat_ms.value * 1000000};
     struct err err = {0};
     if (target->entry == NULL) {
         fprintf(stderr, "%s:%u: no entry: name the function that answers, as in \"%s#handle\"\n",

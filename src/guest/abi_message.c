@@ -179,13 +179,14 @@ static bool read_filter(struct engine_call *call, uint64_t pointer, struct mailb
 _Static_assert(ARRAY_LENGTH(((struct abi_filter *)0)->labels) == FILTER_LABELS_MAX,
                "abi.toml and core/mailbox.h have as many labels");
 
-/* A service's unit of work lasts from one receive to the next; its first one says that it has started. */
+/* A unit of work of a service, or of who streams to a client, lasts from one receive to the next; a service's first one says
+ * that it has started. */
 static void begin_unit(struct guest *guest)
 {
-    if (!guest->role->service) {
+    if (!guest->role->service && !guest->streams) {
         return;
     }
-    if (!guest->announced) {
+    if (guest->role->service && !guest->announced) {
         guest->announced = true;
         supervisor_child_started(&guest->process);
     }

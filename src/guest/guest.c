@@ -384,6 +384,16 @@ void *guest_context(struct guest *guest, const struct guest_role *role)
     return guest->role == role ? guest->context : NULL;
 }
 
+void guest_begin_stream(struct guest *guest)
+{
+    guest->streams = true;
+}
+
+bool guest_is_deserted(struct guest *guest)
+{
+    return guest->streams && guest->role->gone != NULL && guest->role->gone(guest, guest->context);
+}
+
 bool guest_was_refused(const struct guest *guest)
 {
     return guest->full;

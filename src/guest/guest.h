@@ -72,6 +72,10 @@ const struct grant *guest_grant(const struct guest *guest);
 /** Its context if its role is `role`, else NULL. */
 void *guest_context(struct guest *guest, const struct guest_role *role);
 
+/** From now on it lives from one piece of mail to the next, as a service does, for one client: each receive begins a
+ *  unit of work, and once the client has left (the role's `gone`), what would wait ends with ABI_CLOSED. */
+void guest_begin_stream(struct guest *guest);
+
 /** The window at `pointer` of `size_bytes` in the caller's memory, or NULL: then the call's text is
  *  set and the host function returns ENGINE_CALL_TRAP. Both come as raw i32 arguments. */
 uint8_t *guest_window(struct engine_call *call, uint64_t pointer, uint64_t size_bytes);

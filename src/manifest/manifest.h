@@ -206,7 +206,7 @@ struct manifest_content {
 struct manifest_serve {
     uint32_t line;
     struct manifest_text listen;   /**< Checked with address_parse(). */
-    struct manifest_text protocol; /**< "http", "ws" */
+    struct manifest_text protocol; /**< "http", "ws", "sse" */
     struct manifest_number deadline_ms;
     struct manifest_number stream_deadline_ms; /**< 0: none. */
     struct manifest_number header_timeout_ms;
@@ -219,6 +219,7 @@ struct manifest_serve {
     struct manifest_number max_body_bytes;
     struct manifest_number stream_buffer_bytes;
     struct manifest_number disconnect_grace_ms;
+    struct manifest_number heartbeat_ms; /**< Of streams of events; 0: none. */
     struct manifest_flag cancel_on_disconnect;
     struct manifest_rate rate;
     struct manifest_number max_message_bytes; /**< Of WebSockets, as what follows. */

@@ -279,8 +279,8 @@ static bool print_header(struct report *report, const struct manifest_header *he
     return true;
 }
 
-static void print_list(struct report *report, const char *key, const struct manifest_list *list,
-                       const char *empty)
+static void print_joined(struct report *report, const char *key, const struct manifest_list *list,
+                         const char *empty)
 {
     bool none = list->values == NULL || list->values[0] == NULL;
 
@@ -299,10 +299,10 @@ static void print_cors(struct report *report, const struct manifest_cors *cors)
         return;
     }
     report_map_open(report, "cors");
-    print_list(report, "origins", &cors->origins, "none");
-    print_list(report, "methods", &cors->methods, "none");
-    print_list(report, "headers", &cors->headers, "none");
-    print_list(report, "expose", &cors->expose, "none");
+    print_joined(report, "origins", &cors->origins, "none");
+    print_joined(report, "methods", &cors->methods, "none");
+    print_joined(report, "headers", &cors->headers, "none");
+    print_joined(report, "expose", &cors->expose, "none");
     report_number(report, "max-age-s", cors->max_age_s, NULL);
     report_flag(report, "credentials", cors->credentials);
     report_close(report);
@@ -333,8 +333,8 @@ static bool print_content(struct report *report, const struct manifest_content *
 {
     bool fits = true;
 
-    print_list(report, "compression", &content->codings, "none");
-    print_list(report, "compression-types", &content->types, "the usual ones");
+    print_joined(report, "compression", &content->codings, "none");
+    print_joined(report, "compression-types", &content->types, "the usual ones");
     print_cors(report, &content->cors);
     report_list_open(report, "static");
     for (size_t i = 0; fits && i < content->folder_count; i++) {

@@ -71,13 +71,11 @@ static void check_admin_listen(struct loader *loader, const struct toml_node *no
 static void check_protocol(struct loader *loader, const struct toml_node *node,
                            struct manifest_text *text)
 {
-    if (strcmp(text->value, "sse") == 0) {
+    if (strcmp(text->value, "http") != 0 && strcmp(text->value, "ws") != 0 &&
+        strcmp(text->value, "sse") != 0) {
         problem_error(loader->problems, loader_value(loader, node),
-                      "protocol '%s' is not available in this version of mote; write \"http\"",
+                      "'protocol' cannot be '%.80s'; write \"http\", \"ws\" or \"sse\"",
                       text->value);
-    } else if (strcmp(text->value, "http") != 0 && strcmp(text->value, "ws") != 0) {
-        problem_error(loader->problems, loader_value(loader, node),
-                      "'protocol' cannot be '%.80s'; write \"http\" or \"ws\"", text->value);
     }
 }
 
@@ -193,6 +191,7 @@ static const struct field SERVE_FIELDS[] = {
     {NUMBER("stream-buffer-bytes", struct manifest_serve, stream_buffer_bytes, 4096, 1 << 30,
             262144)},
     {NUMBER("disconnect-grace-ms", struct manifest_serve, disconnect_grace_ms, 0, DAY_MS, 5000)},
+    {NUMBER("heartbeat-ms", struct manifest_serve, heartbeat_ms, 0, DAY_MS, 15000), .zero = "off"},
     {FLAG("cancel-on-disconnect", struct manifest_serve, cancel_on_disconnect, false)},
     {NUMBER("max-message-bytes", struct manifest_serve, max_message_bytes, 1, 1 << 26, 1048576)},
     {NUMBER("ping-ms", struct manifest_serve, ping_ms, 0, DAY_MS, 30000), .zero = "off"},
@@ -238,7 +237,6 @@ static const struct field SERVE_FIELDS[] = {
     {FLAG("redirect-to-https", struct manifest_serve, content.redirect_to_https, false)},
     {NUMBER("https-port", struct manifest_serve, content.https_port, 1, 65535, 443)},
     {LATER("trusted-proxies")},
-    {LATER("heartbeat-ms")},
 };
 
 const struct schema SCHEMA_SERVE = {{

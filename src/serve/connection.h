@@ -69,6 +69,8 @@ struct connection {
     bool hung_up;       /* the client has shut its write side; bytes may come before */
     bool peer_finished; /* the same, and there is nothing more to read */
     bool last;          /* no request after this one */
+    bool greeted;       /* it is known not to begin with HTTP/2's preface, or has */
+    unsigned preface;   /* so many bytes of that have come */
     bool linger, reset; /* how to close, once everything was sent */
 
     /* Of the present exchange. */

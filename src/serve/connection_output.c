@@ -383,9 +383,11 @@ bool connection_converse(struct connection *connection)
 {
     struct session *session = connection->session;
     struct bytes *out = &connection->out;
-    size_t before = out->size;
-    if (before >= SESSION_BYTES) {
-        return false;
+    if (out->size >= SESSION_BYTES) {
+        connection_flush(connection);
+        if (connection->phase != CONNECTION_SESSION || out->size >= SESSION_BYTES) {
+            return false;
+        }
     }
     if (out->capacity == 0) {
         *out = lane_take_buffer(connection->lane);

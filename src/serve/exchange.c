@@ -112,6 +112,7 @@ struct exchange *exchange_create(const struct exchange_home *home)
     atomic_init(&exchange->references, 1);
     exchange->home = home;
     exchange->news.run = news_run;
+    heartbeat_init(&exchange->heartbeat);
     exchange->file = -1;
     return exchange;
 }
@@ -166,8 +167,9 @@ void exchange_recycle(struct exchange *exchange)
     exchange->waker = (struct exchange_waker){0};
     exchange->outcome = (struct exchange_outcome){0};
     exchange->has_date = exchange->has_server = exchange->cut = false;
-    exchange->whole = exchange->refused = exchange->coding_failed = false;
+    exchange->whole = exchange->refused = exchange->coding_failed = exchange->events = false;
     exchange->shaping = NULL;
+    heartbeat_reset(&exchange->heartbeat);
     exchange->written = exchange->sent_bytes = 0;
     exchange->status = exchange->sent_status = 0;
     exchange->offers = NULL;
@@ -273,6 +275,17 @@ size_t exchange_body_room(struct exchange *exchange)
     return room;
 }
 
+size_t exchange_body_unread(struct exchange *exchange)
+{
+    lock_take(&exchange->lock);
+    size_t unread = stream_pending(&exchange->body);
+    if (unread > 0) {
+        exchange->body_wanted = false; /* As above. */
+    }
+    lock_release(&exchange->lock);
+    return unread;
+}
+
 void exchange_body_add(struct exchange *exchange, struct text piece)
 {
     size_t taken = 0;
@@ -298,9 +311,14 @@ void exchange_body_fail(struct exchange *exchange, enum exchange_result result)
 enum stream_result exchange_out_read(struct exchange *exchange, void *data, size_t size_bytes,
                                      size_t *ret_read)
 {
+    bool between = heartbeat_is_between(&exchange->heartbeat);
     enum stream_result result = stream_read(&exchange->out, data, size_bytes, ret_read);
     if (result == STREAM_OK) {
         exchange_hold(exchange, -(long long)*ret_read);
+        heartbeat_sent(exchange);
+    } else if (result == STREAM_WAIT) {
+        *ret_read = heartbeat_take(exchange, between, data, size_bytes);
+        result = *ret_read > 0 ? STREAM_OK : STREAM_WAIT;
     }
     return result;
 }
@@ -309,6 +327,7 @@ void exchange_leave(struct exchange *exchange, bool gone)
 {
     lock_take(&exchange->lock);
     INVARIANT(!exchange->left);
+    heartbeat_stop(&exchange->heartbeat);
     exchange->left = true;
     exchange->gone = gone;
     bool finished = exchange->finished;

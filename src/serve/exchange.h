@@ -99,6 +99,14 @@ enum exchange_result exchange_begin(struct exchange *exchange, unsigned status,
                                     const struct header *headers, size_t header_count,
                                     uint64_t length) MUST_USE;
 
+/** Begin a stream of events (serve/sse.h): 200, any length. While nothing of it was sent for `heartbeat_ns` (0: never), the
+ *  connection's side sends an empty comment by itself, but never within a piece: see exchange_set_within(). */
+enum exchange_result exchange_begin_events(struct exchange *exchange, const struct header *headers,
+                                           size_t header_count, uint64_t heartbeat_ns) MUST_USE;
+
+/** Say before the first write of an event that it begins, and after the last one that it is over. */
+void exchange_set_within(struct exchange *exchange, bool within);
+
 /** The whole answer from a file: `length` bytes from `offset`. On EXCHANGE_OK `file` belongs to the
  *  exchange; it must not shrink, or the answer is cut. Nothing of it is held in memory. */
 enum exchange_result exchange_respond_file(struct exchange *exchange, unsigned status,

@@ -191,10 +191,19 @@ enum exchange_result exchange_upgrade(struct exchange *exchange, const struct he
     return EXCHANGE_OK;
 }
 
+/* What kind of stream an answer is. */
+struct begin {
+    uint64_t length; /* UINT64_MAX: unknown */
+    bool whole;
+    bool events;
+    uint64_t heartbeat_ns;
+};
+
 static enum exchange_result begin(struct exchange *exchange, unsigned status,
                                   const struct header *headers, size_t header_count,
-                                  uint64_t length, bool whole)
+                                  const struct begin *how)
 {
+    uint64_t length = how->length;
     uint64_t at_once = length == UINT64_MAX              ? 0
                        : length < exchange->stream_bytes ? length
                                                          : exchange->stream_bytes;
@@ -220,7 +229,9 @@ static enum exchange_result begin(struct exchange *exchange, unsigned status,
                       (struct stream_waker){.wake = exchange_wake_by_stream, .argument = exchange});
     exchange->out_open = true;
     exchange_hold(exchange, (long long)exchange->content.size);
-    exchange->whole = whole; /* No lock: it is told of with the answer. */
+    exchange->whole = how->whole; /* No lock: these are told of with the answer. */
+    exchange->events = how->events;
+    exchange->heartbeat.period_ns = sends_body(exchange) ? how->heartbeat_ns : 0;
     announce(exchange, ANSWER_STREAM);
     return EXCHANGE_OK;
 }
@@ -229,14 +240,29 @@ enum exchange_result exchange_begin(struct exchange *exchange, unsigned status,
                                     const struct header *headers, size_t header_count,
                                     uint64_t length)
 {
-    return begin(exchange, status, headers, header_count, length, false);
+    return begin(exchange, status, headers, header_count, &(struct begin){.length = length});
 }
 
 enum exchange_result exchange_begin_whole(struct exchange *exchange, unsigned status,
                                           const struct header *headers, size_t header_count,
                                           uint64_t length)
 {
-    return begin(exchange, status, headers, header_count, length, true);
+    return begin(exchange, status, headers, header_count,
+                 &(struct begin){.length = length, .whole = true});
+}
+
+enum exchange_result exchange_begin_events(struct exchange *exchange, const struct header *headers,
+                                           size_t header_count, uint64_t heartbeat_ns)
+{
+    return begin(
+        exchange, 200, headers, header_count,
+        &(struct begin){.length = UINT64_MAX, .events = true, .heartbeat_ns = heartbeat_ns});
+}
+
+void exchange_set_within(struct exchange *exchange, bool within)
+{
+    /* Release: pairs with the acquire in heartbeat_is_between(). */
+    atomic_store_explicit(&exchange->heartbeat.within, within, memory_order_release);
 }
 
 /* While the node holds too much, a stream takes little at a time, and nothing while some of it still

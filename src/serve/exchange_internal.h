@@ -10,6 +10,7 @@
 
 #include "serve/compressor.h"
 #include "serve/exchange.h"
+#include "serve/heartbeat.h"
 #include "serve/holding.h"
 #include "serve/session.h"
 #include "serve/shaping.h"
@@ -66,6 +67,8 @@ struct exchange {
     uint64_t length;  /* of the body; UINT64_MAX: unknown */
     uint64_t written; /* answering side only */
     bool refused;     /* answering side only: an answer was not taken, for lack of room */
+    bool events;      /* as `status`: a stream of events, whose bytes must not wait for others */
+    struct heartbeat heartbeat;
 
     /* A body that is compressed; answering side only. Its `length` is then unknown to the connection. */
     struct compressor *compressor;
@@ -118,6 +121,10 @@ struct exchange_view exchange_look(struct exchange *exchange);
 /** Room in the body's stream. When there is none, news will come once the reader has emptied it. */
 size_t exchange_body_room(struct exchange *exchange);
 
+/** How much of the body was handed over and not read. If there is any, news will come once the reader has
+ *  read all of it and waits for more. */
+size_t exchange_body_unread(struct exchange *exchange);
+
 /** Hand over a piece of the body, of at most that size. */
 void exchange_body_add(struct exchange *exchange, struct text piece);
 
@@ -127,7 +134,8 @@ void exchange_body_end(struct exchange *exchange);
 /** The body failed: exchange_read() answers `result` from now on. */
 void exchange_body_fail(struct exchange *exchange, enum exchange_result result);
 
-/** Read some of a streamed answer; waiting means that news will come. */
+/** Read some of a streamed answer; waiting means that news will come. A stream of events that is silent gives a heartbeat
+ *  instead, which nobody wrote. */
 enum stream_result exchange_out_read(struct exchange *exchange, void *data, size_t size_bytes,
                                      size_t *ret_read) MUST_USE;
 

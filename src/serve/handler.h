@@ -21,6 +21,8 @@ struct handler {
     uint64_t stream_deadline_ns;  /**< After the head; 0: none. */
     uint64_t disconnect_grace_ns; /**< For a streaming guest whose client left. */
     bool cancel_on_disconnect;    /**< Kill it at once when its client leaves. */
+    bool events_only;             /**< Every answer is a stream of events, or a refusal. */
+    uint64_t heartbeat_ns;        /**< Of a stream of events; 0: none. */
     /** It serves WebSockets; `deadline_ns` is that of a unit of work then. NULL: HTTP. Borrowed. */
     const struct websocket_options *websocket;
 };

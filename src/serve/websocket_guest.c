@@ -130,8 +130,9 @@ static void refuse_full(struct exchange *exchange)
                     &(struct exchange_outcome){.status = 503, .retry_after_s = EXCHANGE_RETRY_S});
 }
 
-static enum exchange_result accept(struct exchange *exchange,
-                                   const struct websocket_handshake *hands, struct session *session)
+static enum exchange_result accept_upgrade(struct exchange *exchange,
+                                           const struct websocket_handshake *hands,
+                                           struct session *session)
 {
     struct header headers[ANSWER_HEADERS_MAX];
     char extension[WEBSOCKET_EXTENSION_BYTES];
@@ -182,7 +183,7 @@ void websocket_dispatch(struct exchange *exchange, const struct handler *handler
         refuse_full(exchange);
         return;
     }
-    if (accept(exchange, &hands, session) != EXCHANGE_OK) {
+    if (accept_upgrade(exchange, &hands, session) != EXCHANGE_OK) {
         process_stop(channel->process, STOP_KILL, "disconnect");
         session->type->lose(session);
         refuse_full(exchange);

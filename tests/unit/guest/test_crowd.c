@@ -83,6 +83,8 @@ static void host_hear(struct crowd *crowd, struct process *host, const struct me
     case MESSAGE_CALL:
     case MESSAGE_REPLY:
     case MESSAGE_TIMER:
+    case MESSAGE_FRAME:
+    case MESSAGE_CLOSE:
     case MESSAGE_STOP:
     case MESSAGE_CHANGED:
         break;

@@ -119,6 +119,7 @@ static const char SECOND[] =
     "  max-body-bytes         10485760                        default\n"
     "  stream-buffer-bytes    262144                          default\n"
     "  disconnect-grace-ms    5000                            default\n"
+    "  heartbeat-ms           15000                           default\n"
     "  cancel-on-disconnect   false                           default\n"
     "  max-message-bytes      1048576                         default\n"
     "  ping-ms                30000                           default\n"
