@@ -107,7 +107,7 @@ static bool place_bind(struct place *place, const struct serve_options *options,
         }
     }
     place_know_file(place);
-    endpoint_format(&place->endpoint, place->text);
+    endpoint_format(&place->endpoint, options->tls != NULL, place->text);
     return true;
 }
 
