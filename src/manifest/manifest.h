@@ -109,7 +109,7 @@ struct manifest_preopen {
 /** [components.<name>] with everything that its grant gives. */
 struct manifest_component {
     const char *name;
-    uint32_t line;
+    uint32_t line, column;
     struct manifest_text source;     /**< Path as this program opens it. */
     struct manifest_text capability; /**< Profile or [capabilities.<name>]. */
     const char *profile;             /**< The profile at the root of that. */
@@ -138,6 +138,7 @@ struct manifest_component {
 
 /** Who answers a request, and how long that may take. */
 struct manifest_target {
+    uint32_t line, column; /**< Where the component is named. */
     const struct manifest_component *component;
     const char *entry;                  /**< NULL: neither the route nor the component gives one. */
     struct manifest_number deadline_ms; /**< The component's if it has one, else the listener's. */
