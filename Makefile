@@ -23,7 +23,7 @@ test:
 
 check:
 	@tools/build.sh $(BUILD) release test
-	@$(PYTHON) tools/run-tests.py --build $(BUILD) unit e2e format lint sim asan tsan fuzz
+	@$(PYTHON) tools/run-tests.py --build $(BUILD) unit e2e h2spec format lint sim asan tsan fuzz
 
 bench:
 	@tools/build.sh $(BUILD) release bench

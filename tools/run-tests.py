@@ -10,6 +10,7 @@ Stages: unit      unit tests, simulation, corpora, house rules (meson test)
         sim       the simulation of core/ under 20,000 seeds
         asan      builds build-asan; unit and e2e under address and undefined-behaviour sanitizers
         tsan      builds build-tsan; unit under the thread sanitizer, without the engine
+        h2spec    the conformance test of HTTP/2, where there is a Go to build it with
         fuzz      builds build-fuzz; every libFuzzer target, FUZZ_SECONDS (60) in all
         soak      long runs, SOAK_MINUTES (60) in all
         fmt       not a check: lays out the C sources
@@ -264,6 +265,15 @@ def lint(build):
     return count
 
 
+def h2spec(build):
+    """h2spec counts as one: it says itself what failed."""
+    status = run([sys.executable, os.path.join(ROOT, "tools", "run-h2spec.py"), "--build", build], seconds=900)
+    if status == 3:
+        say("h2spec: skipped, see above")
+        return Count(skipped=1)
+    return Count(passed=1) if status == 0 else Count(failed=1)
+
+
 def build_kind(kind):
     """Build one of the side folders; its path, or None."""
     folder = os.path.join(ROOT, "build-" + kind)
@@ -390,6 +400,7 @@ STAGES = {
     "sim": (f"simulation under {SIMULATION_SEEDS:,} seeds", simulation),
     "asan": ("address and undefined-behaviour sanitizers", asan),
     "tsan": ("thread sanitizer", tsan),
+    "h2spec": ("conformance of HTTP/2", h2spec),
     "fuzz": ("fuzzing", fuzz),
     "soak": ("long runs", soak),
     "fmt": ("laying out the sources", fmt),

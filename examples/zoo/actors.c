@@ -340,6 +340,17 @@ MOTE_HANDLER(pipeline)
 
 static char topic[128];
 
+/* Whether the request names a topic, which is then there; else it is answered. */
+static bool read_topic(void)
+{
+    int32_t size = mote_query("topic", topic, sizeof topic);
+    if (size < 1 || (size_t)size >= sizeof topic) {
+        answer_error(400, "a topic has 1 to 127 bytes");
+        return false;
+    }
+    return true;
+}
+
 /* POST /publish?topic=: the body goes to all who are subscribed. */
 MOTE_HANDLER(publish)
 {
@@ -349,9 +360,15 @@ MOTE_HANDLER(publish)
     while (size < sizeof chunk && (got = mote_read(chunk + size, sizeof chunk - size)) > 0) {
         size += (size_t)got;
     }
-    mote_query("topic", topic, sizeof topic);
+    if (!read_topic()) {
+        return;
+    }
+    if (size == sizeof chunk) { /* A subscriber makes it a line: one byte more. */
+        answer_error(413, "a publication has at most 4095 bytes");
+        return;
+    }
     if (mote_publish(topic, 0, chunk, size, &sum) != MOTE_OK) {
-        answer_error(400, "a topic has 1 to 127 bytes");
+        answer_error(400, "a topic has no zero bytes");
         return;
     }
     put_count("reached", sum.reached);
@@ -362,9 +379,11 @@ MOTE_HANDLER(publish)
 /* GET /subscribe?topic=: what is published, a line each, until the client leaves. */
 MOTE_HANDLER(subscribe)
 {
-    mote_query("topic", topic, sizeof topic);
+    if (!read_topic()) {
+        return;
+    }
     if (mote_join(topic) != MOTE_OK) {
-        answer_error(400, "a topic has 1 to 127 bytes");
+        answer_error(400, "a topic has no zero bytes");
         return;
     }
     mote_begin(200, "content-type: text/plain\n");

@@ -177,3 +177,12 @@ MOTE_HANDLER(denied)
         mote_reply_text(200, "granted\n");
     }
 }
+
+/* WS /ws: every message goes back. */
+static void ws_echo_message(enum mote_ws_kind kind, const void *data, size_t size)
+{
+    mote_ws_send(kind, data, size);
+}
+
+static const struct mote_ws ws_echo_callbacks = {.message = ws_echo_message};
+MOTE_WEBSOCKET(ws_echo, ws_echo_callbacks)

@@ -93,10 +93,12 @@ enum mote_request_field {
     MOTE_REMOTE = 5,
     /** As in the answer's `X-Request-Id` and in the node's log */
     MOTE_ID = 6,
+    /** Of a WebSocket: what was agreed on, or empty */
+    MOTE_SUBPROTOCOL = 7,
     /** `https` when the client speaks TLS, with the node or with a trusted proxy; else `http` */
-    MOTE_SCHEME = 7,
+    MOTE_SCHEME = 8,
     /** The subject of the client's verified certificate, as `CN=name,O=firm`; empty without one */
-    MOTE_CERTIFICATE = 8,
+    MOTE_CERTIFICATE = 9,
 };
 
 /** What a piece of mail is. */
@@ -116,6 +118,12 @@ enum mote_mail_kind {
     MOTE_MAIL_TIMER = 5,
     /** Asked to stop: finish, and return */
     MOTE_MAIL_STOP = 6,
+    /** A message of this WebSocket's client; `label` is its ws_kind. `sender` is 0: no process can
+     *  send one */
+    MOTE_MAIL_FRAME = 7,
+    /** The WebSocket is closed: `label` is the code (1005: none was given, 1006: the client is
+     *  gone without a word), the reason in the body. Nothing can be sent any more; return */
+    MOTE_MAIL_CLOSE = 8,
 };
 
 /** How a process ended. */
@@ -140,6 +148,13 @@ enum mote_exit_class {
     MOTE_EXIT_NOPROC = 8,
     /** Its node cannot be reached */
     MOTE_EXIT_NOCONNECTION = 9,
+};
+
+/** What a message of a WebSocket is. */
+enum mote_ws_kind {
+    /** UTF-8 */
+    MOTE_WS_TEXT = 1,
+    MOTE_WS_BINARY = 2,
 };
 
 /** What to wait for. */
@@ -211,6 +226,7 @@ struct mote_mail {
     uint32_t size;
     /** 0: the platform */
     uint64_t sender;
+    /** Of a `frame`: ws_kind; of a `close`: the code */
     uint64_t label;
     /** Of an `exit`: -1 when a link brought it, 0 when it was sent */
     uint64_t reference;
@@ -431,6 +447,14 @@ int32_t mote_abi_respond_begin(int32_t status, const char *headers, size_t heade
                                int64_t length);
 MOTE_IMPORT("respond_write") int32_t mote_abi_respond_write(const void *data, size_t data_size);
 MOTE_IMPORT("client_gone") int32_t mote_abi_client_gone(void);
+MOTE_IMPORT("sse_begin") int32_t mote_abi_sse_begin(const char *headers, size_t headers_size);
+MOTE_IMPORT("sse_send")
+int32_t mote_abi_sse_send(const char *event, size_t event_size, const char *id, size_t id_size,
+                          int32_t retry_ms, const void *data, size_t data_size);
+MOTE_IMPORT("sse_comment") int32_t mote_abi_sse_comment(const char *text, size_t text_size);
+MOTE_IMPORT("ws_send") int32_t mote_abi_ws_send(int32_t kind, const void *data, size_t data_size);
+MOTE_IMPORT("ws_close")
+int32_t mote_abi_ws_close(uint32_t code, const char *reason, size_t reason_size);
 MOTE_IMPORT("spawn")
 int32_t mote_abi_spawn(const char *component, size_t component_size, const void *input,
                        size_t input_size, const struct mote_spawn_options *options,
@@ -499,11 +523,11 @@ static inline uint64_t mote_self(void)
     return mote_abi_self();
 }
 
-/** Let others run for that long. */
-static inline void mote_sleep_ms(uint64_t ms)
+/** Let others run for that long. MOTE_CLOSED: the client of a stream of events has left. */
+static inline int32_t mote_sleep_ms(uint64_t ms)
 {
     const uint64_t year = UINT64_C(366) * 86400 * 1000; /* the longest the host takes */
-    mote_abi_sleep((int64_t)((ms < year ? ms : year) * 1000000));
+    return mote_abi_sleep((int64_t)((ms < year ? ms : year) * 1000000));
 }
 
 /** Nanoseconds of a clock that never goes back. */
@@ -1144,7 +1168,8 @@ static inline int32_t mote_read(void *buffer, size_t capacity)
 /** The whole answer. `headers`: "name: value\n" lines, or NULL. */
 static inline int32_t mote_reply(int status, const char *headers, const void *body, size_t size)
 {
-    return mote_abi_respond(status, headers, mote_size_of(headers), body, size);
+    int32_t result = mote_abi_respond(status, headers, mote_size_of(headers), body, size);
+    return result == 1 ? mote_abi_respond_write(body, size) : result;
 }
 
 /** The whole answer, as plain text. */
@@ -1183,11 +1208,158 @@ static inline int32_t mote_write_text(const char *text)
     return mote_write(text, mote_size_of(text));
 }
 
+/* ---- a stream of events ---- */
+
+/** Begin a stream of server-sent events; the client sees it at once. `headers`: more "name: value\n" lines, or NULL.
+ *
+ *      MOTE_HANDLER(clock)
+ *      {
+ *          mote_sse_begin(NULL);
+ *          while (mote_sse_data("tick") == MOTE_OK && mote_sleep_ms(1000) == MOTE_OK) {
+ *          }
+ *      }
+ *
+ *  Once the client has left, all of these and everything that waits return MOTE_CLOSED: return then. */
+static inline int32_t mote_sse_begin(const char *headers)
+{
+    return mote_abi_sse_begin(headers, mote_size_of(headers));
+}
+
+/** An event; what is NULL is left out. */
+struct mote_event {
+    const char *event; /**< Its name; NULL: "message". */
+    const char *id;    /**< What the client says in Last-Event-ID when it comes back. */
+    const void *data;  /**< Text of any size and any lines. */
+    size_t size;
+};
+
+/** Send an event, waiting while the client is slow. MOTE_CLOSED; MOTE_INVALID: a line break in name or id, or nothing to send. */
+static inline int32_t mote_sse_send(const struct mote_event *event)
+{
+    return mote_abi_sse_send(event->event, mote_size_of(event->event), event->id,
+                             mote_size_of(event->id), -1, event->data, event->size);
+}
+
+/** An event that has nothing but a text. */
+static inline int32_t mote_sse_data(const char *text)
+{
+    const struct mote_event event = {NULL, NULL, text, mote_size_of(text)};
+    return mote_sse_send(&event);
+}
+
+/** Say how long the client waits before it comes back. */
+static inline int32_t mote_sse_retry(uint32_t ms)
+{
+    return mote_abi_sse_send(NULL, 0, NULL, 0, (int32_t)ms, NULL, 0);
+}
+
+/** A line that clients skip. */
+static inline int32_t mote_sse_comment(const char *text)
+{
+    return mote_abi_sse_comment(text, mote_size_of(text));
+}
+
+/** The id of the last event that the client has seen, if it says so and wants the rest. MOTE_NOT_FOUND. */
+static inline int32_t mote_sse_last_id(char *buffer, size_t capacity)
+{
+    return mote_header("last-event-id", buffer, capacity);
+}
+
 /** Whether the client is known to have left. */
 static inline bool mote_client_gone(void)
 {
     return mote_abi_client_gone() == 1;
 }
+
+/* ---- WebSockets ---- */
+
+/** Wait for the next piece of mail: a MOTE_MAIL_FRAME is what the client sent, `mail->label` its kind (MOTE_WS_TEXT,
+ *  MOTE_WS_BINARY); others are as anywhere. False: the client is gone or has closed, or this process is to stop: return.
+ *
+ *      MOTE_HANDLER(echo)
+ *      {
+ *          static char room[4096];
+ *          struct mote_mail mail;
+ *          while (mote_ws_receive(&mail, room, sizeof room)) {
+ *              if (mail.kind == MOTE_MAIL_FRAME && mail.size <= sizeof room) {
+ *                  mote_ws_send((enum mote_ws_kind)mail.label, room, mail.size);
+ *              }
+ *          }
+ *      }
+ *
+ *  and in mote.toml:  "WS /echo" = "app#echo" */
+static inline bool mote_ws_receive(struct mote_mail *mail, void *buffer, size_t capacity)
+{
+    return mote_receive(mail, buffer, capacity) == MOTE_OK && mail->kind != MOTE_MAIL_CLOSE &&
+           mail->kind != MOTE_MAIL_STOP;
+}
+
+/** Send a message, waiting while the client is slow. MOTE_CLOSED, MOTE_LIMIT, MOTE_INVALID: a text that is not UTF-8. */
+static inline int32_t mote_ws_send(enum mote_ws_kind kind, const void *data, size_t size)
+{
+    return mote_abi_ws_send(kind, data, size);
+}
+
+static inline int32_t mote_ws_send_text(const char *text)
+{
+    return mote_ws_send(MOTE_WS_TEXT, text, mote_size_of(text));
+}
+
+/** Close, behind what was sent: a code such as 1000 or one of your own from 4000 on, and a reason or NULL. */
+static inline int32_t mote_ws_close(uint32_t code, const char *reason)
+{
+    return mote_abi_ws_close(code, reason, mote_size_of(reason));
+}
+
+/** What to do when; any of them may be NULL. */
+struct mote_ws {
+    void (*open)(void);
+    void (*message)(enum mote_ws_kind kind, const void *data, size_t size);
+    /** Mail that is not the client's: of other processes, timers ... */
+    void (*mail)(const struct mote_mail *mail, const void *data, size_t size);
+    /** The client has closed, or is gone (1006). */
+    void (*close)(uint32_t code, const void *reason, size_t size);
+};
+
+/** Serve a WebSocket until it is closed. A message that is larger than the buffer ends it (1009). */
+static inline void mote_ws_serve(const struct mote_ws *ws, void *buffer, size_t capacity)
+{
+    struct mote_mail mail;
+    if (ws->open != NULL) {
+        ws->open();
+    }
+    while (mote_ws_receive(&mail, buffer, capacity)) {
+        if (mail.kind != MOTE_MAIL_FRAME) {
+            if (ws->mail != NULL) {
+                ws->mail(&mail, buffer, mail.size < capacity ? mail.size : capacity);
+            }
+        } else if (mail.size > capacity) {
+            mote_ws_close(1009, "message too large");
+        } else if (ws->message != NULL) {
+            ws->message((enum mote_ws_kind)mail.label, buffer, mail.size);
+        }
+    }
+    if (mail.kind == MOTE_MAIL_CLOSE && ws->close != NULL) {
+        ws->close((uint32_t)mail.label, buffer, mail.size < capacity ? mail.size : capacity);
+    }
+}
+
+/** Largest message that a MOTE_WEBSOCKET takes. */
+#ifndef MOTE_WEBSOCKET_BYTES
+#define MOTE_WEBSOCKET_BYTES 4096
+#endif
+
+/** Defines a function that a "WS" route can name, of a struct mote_ws:
+ *
+ *      static void echo(enum mote_ws_kind kind, const void *data, size_t size) { mote_ws_send(kind, data, size); }
+ *      static const struct mote_ws callbacks = {.message = echo};
+ *      MOTE_WEBSOCKET(socket, callbacks) */
+#define MOTE_WEBSOCKET(name, callbacks)                                                            \
+    MOTE_HANDLER(name)                                                                             \
+    {                                                                                              \
+        static unsigned char name##_room[MOTE_WEBSOCKET_BYTES];                                    \
+        mote_ws_serve(&(callbacks), name##_room, sizeof name##_room);                              \
+    }
 
 #ifdef __cplusplus
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "core/registry.h"
+#include "serve/endpoint.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 /* How one path is answered. The target of its route. */
-struct endpoint {
+struct question_kind {
     struct admin *admin;
     void (*answer)(struct admin *admin, struct exchange *exchange);
 };
@@ -27,19 +28,20 @@ struct endpoint {
 struct question {
     struct list link;
     struct exchange *exchange;
-    const struct endpoint *endpoint;
+    const struct question_kind *kind;
 };
 
-enum { ENDPOINTS = 6, ADMIN_NAMESPACE_BYTES = 65, ADMIN_REASON_BYTES = 64 };
+enum { KINDS = 7, ADMIN_NAMESPACE_BYTES = 65, ADMIN_KEY_BYTES = 80, ADMIN_REASON_BYTES = 64 };
 
 struct admin {
-    struct admin_options options;         /* constant after create */
-    char address[ADMIN_PATH_BYTES + 8];   /* constant after create */
-    struct route_table *routes;           /* constant after create */
-    struct endpoint endpoints[ENDPOINTS]; /* constant after create */
-    struct server *server;                /* constant after create */
-    uint64_t started_ns;                  /* constant after create */
-    atomic_bool ready;                    /* any thread */
+    struct admin_options options;      /* constant after create */
+    char address[ENDPOINT_TEXT_BYTES]; /* constant after create */
+    char key[ADMIN_KEY_BYTES];         /* constant after create: of its socket */
+    struct route_table *routes;        /* constant after create */
+    struct question_kind kinds[KINDS]; /* constant after create */
+    struct server *server;             /* constant after create */
+    uint64_t started_ns;               /* constant after create */
+    atomic_bool ready;                 /* any thread */
     struct lock lock;
     struct list questions; /* guarded by lock */
     atomic_bool stopping;  /* any thread */
@@ -63,11 +65,16 @@ void admin_default_path(const char *node_name, char ret[ADMIN_PATH_BYTES])
 
 /* ---- answers ---- */
 
+static bool services_are_down(const struct admin *admin)
+{
+    return admin->options.tally != NULL && atomic_load(&admin->options.tally->down);
+}
+
 static struct report_source source_of(struct admin *admin)
 {
     struct env *env = node_env(admin->options.node);
     return (struct report_source){.node = &admin->options,
-                                  .ready = atomic_load(&admin->ready),
+                                  .ready = atomic_load(&admin->ready) && !services_are_down(admin),
                                   .uptime_ns = env->monotonic_ns(env) - admin->started_ns};
 }
 
@@ -97,10 +104,12 @@ static void answer_health(struct admin *admin, struct exchange *exchange)
 
 static void answer_ready(struct admin *admin, struct exchange *exchange)
 {
-    if (atomic_load(&admin->ready)) {
-        reply(exchange, 200, "text/plain", "ready\n", 6);
-    } else {
+    if (!atomic_load(&admin->ready)) {
         reply(exchange, 503, "text/plain", "not ready\n", 10);
+    } else if (services_are_down(admin)) {
+        reply_line(exchange, 503, "not ready: all services are down");
+    } else {
+        reply(exchange, 200, "text/plain", "ready\n", 6);
     }
 }
 
@@ -225,6 +234,35 @@ static void answer_kill(struct admin *admin, struct exchange *exchange)
     reply_report(exchange, form_of(exchange), json_done(&json), &body);
 }
 
+/* ---- reload ---- */
+
+void admin_reply(struct exchange *exchange, unsigned status, const char *text)
+{
+    AUTO(bytes_finip) struct bytes body = {0};
+    if (bytes_printf(&body, "%s\n", text)) {
+        reply(exchange, status, "text/plain; charset=utf-8", body.data, body.size);
+    } else {
+        exchange_finish(exchange, &(struct exchange_outcome){.status = 500});
+    }
+}
+
+static void answer_reload(struct admin *admin, struct exchange *exchange)
+{
+    char digits[20];
+    int64_t size = request_query_value(exchange_request(exchange), "timeout_ms", 10, digits,
+                                       sizeof digits);
+    uint64_t timeout_ms = ADMIN_RELOAD_MS;
+
+    if (size >= 0 && (size > (int64_t)sizeof digits ||
+                      !number_parse(digits, (size_t)size, ADMIN_RELOAD_MS_MAX, &timeout_ms))) {
+        reply_line(exchange, 400, "timeout_ms: a number up to 3600000 is wanted");
+    } else if (admin->options.reload == NULL) {
+        reply_line(exchange, 404, "this program cannot be replaced");
+    } else {
+        admin->options.reload(admin->options.reload_argument, exchange, timeout_ms);
+    }
+}
+
 /* ---- the admin thread ---- */
 
 static void *answer_questions(void *argument)
@@ -243,7 +281,7 @@ static void *answer_questions(void *argument)
             continue;
         }
         struct question *question = CONTAINER_OF(first, struct question, link);
-        question->endpoint->answer(admin, question->exchange);
+        question->kind->answer(admin, question->exchange);
         free(question);
     }
 }
@@ -251,14 +289,14 @@ static void *answer_questions(void *argument)
 static void dispatch(struct exchange *exchange, void *target, struct loop *loop)
 {
     (void)loop;
-    const struct endpoint *endpoint = target;
-    struct admin *admin = endpoint->admin;
+    const struct question_kind *kind = target;
+    struct admin *admin = kind->admin;
     struct question *question = malloc(sizeof *question);
     if (question == NULL) {
         exchange_finish(exchange, &(struct exchange_outcome){.status = 503, .retry_after_s = 1});
         return;
     }
-    *question = (struct question){.exchange = exchange, .endpoint = endpoint};
+    *question = (struct question){.exchange = exchange, .kind = kind};
     lock_take(&admin->lock);
     list_append(&admin->questions, &question->link);
     lock_release(&admin->lock);
@@ -274,18 +312,19 @@ static bool make_routes(struct admin *admin, struct err *err)
     static const struct {
         const char *method, *path;
         void (*answer)(struct admin *admin, struct exchange *exchange);
-    } paths[ENDPOINTS] = {
-        {"GET", "/healthz", answer_health}, {"GET", "/readyz", answer_ready},
-        {"GET", "/v1/stats", answer_stats}, {"GET", "/v1/processes", answer_processes},
-        {"GET", "/v1/top", answer_top},     {"POST", "/v1/kill", answer_kill},
+    } paths[KINDS] = {
+        {"GET", "/healthz", answer_health},    {"GET", "/readyz", answer_ready},
+        {"GET", "/v1/stats", answer_stats},    {"GET", "/v1/processes", answer_processes},
+        {"GET", "/v1/top", answer_top},        {"POST", "/v1/kill", answer_kill},
+        {"POST", "/v1/reload", answer_reload},
     };
     admin->routes = route_table_create();
     if (admin->routes == NULL) {
         return err_set_memory(err);
     }
-    for (size_t i = 0; i < ENDPOINTS; i++) {
-        admin->endpoints[i] = (struct endpoint){.admin = admin, .answer = paths[i].answer};
-        if (!route_table_add(admin->routes, paths[i].method, paths[i].path, &admin->endpoints[i],
+    for (size_t i = 0; i < KINDS; i++) {
+        admin->kinds[i] = (struct question_kind){.admin = admin, .answer = paths[i].answer};
+        if (!route_table_add(admin->routes, paths[i].method, paths[i].path, &admin->kinds[i],
                              err)) {
             return false;
         }
@@ -320,6 +359,11 @@ static bool choose_address(struct admin *admin, struct err *err)
         snprintf(admin->address, sizeof admin->address, "%s", admin->options.listen);
         return true;
     }
+    struct endpoint handed_over;
+    if (inheritance_find(admin->options.inheritance, admin->key, &handed_over)) {
+        endpoint_format(&handed_over, false, admin->address);
+        return true; /* The predecessor made its folder, perhaps as another user. */
+    }
     char path[ADMIN_PATH_BYTES];
     admin_default_path(admin->options.node_name, path);
     snprintf(admin->address, sizeof admin->address, "unix:%s", path);
@@ -334,6 +378,7 @@ struct admin *admin_create(const struct admin_options *options, struct err *err)
         return NULL;
     }
     admin->options = *options;
+    snprintf(admin->key, sizeof admin->key, "admin:%s", options->node_name);
     lock_init(&admin->lock, LOCK_NODE);
     list_init(&admin->questions);
     sem_init(&admin->asked, 0, 0);
@@ -344,6 +389,7 @@ struct admin *admin_create(const struct admin_options *options, struct err *err)
         return NULL;
     }
     struct serve_options serve = {.listen = admin->address,
+                                  .key = options->listen == NULL ? admin->key : NULL,
                                   .routes = admin->routes,
                                   .dispatcher = &admin_dispatcher,
                                   .header_timeout_ms = 10000,
@@ -359,7 +405,8 @@ struct admin *admin_create(const struct admin_options *options, struct err *err)
                                   .own_user_only = true};
     enum { ADMIN_CONNECTIONS_MAX = 64, ADMIN_REFUSALS_MAX = 4 };
     struct server_limits limits = {.connections_max = ADMIN_CONNECTIONS_MAX,
-                                   .refusals_max = ADMIN_REFUSALS_MAX};
+                                   .refusals_max = ADMIN_REFUSALS_MAX,
+                                   .inheritance = options->inheritance};
     admin->server = server_create(options->node, &serve, 1, &limits, err);
     if (admin->server == NULL) {
         err_wrap(err, "admin (does node '%s' run already?)", options->node_name);
@@ -386,6 +433,21 @@ void admin_set_ready(struct admin *admin, bool ready)
 const char *admin_address(const struct admin *admin)
 {
     return admin->address;
+}
+
+bool admin_hand_over(const struct admin *admin, struct handover *to, struct err *err)
+{
+    return server_hand_over(admin->server, to, err);
+}
+
+void admin_let_go(struct admin *admin)
+{
+    server_let_go(admin->server);
+}
+
+void admin_settle(struct admin *admin)
+{
+    server_settle(admin->server);
 }
 
 void admin_stop(struct admin *admin)

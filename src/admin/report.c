@@ -62,11 +62,13 @@ static void put_server(struct json *json, const struct report_source *source)
     json_number(json, "max", counts.connections_max);
     json_number(json, "accepted", counts.accepted);
     json_number(json, "refused", counts.refused);
+    json_number(json, "limited", counts.limited.connections);
     json_number(json, "buffered_bytes", counts.buffered_bytes);
     json_number(json, "buffered_bytes_max", counts.buffered_bytes_max);
     json_close(json, '}');
     json_open(json, "requests", '{');
     json_number(json, "total", counts.requests);
+    json_number(json, "limited", counts.limited.requests);
     for (size_t i = 0; i < ARRAY_LENGTH(hundreds); i++) {
         json_number(json, hundreds[i], counts.responses[i]);
     }

@@ -17,6 +17,28 @@ static bool parse_unix(const char *text, struct address *ret, struct err *err)
     return true;
 }
 
+/* The name as systemd.socket(5), FileDescriptorName=, has it. */
+static bool parse_handed(const char *text, struct address *ret, struct err *err)
+{
+    const char *name = text + strlen("systemd:");
+    size_t size = strlen(name);
+
+    for (size_t i = 0; i < size; i++) {
+        if (name[i] <= ' ' || name[i] > '~' || name[i] == ':') {
+            size = 0;
+        }
+    }
+    if (size == 0 || size > ADDRESS_NAME_MAX) {
+        return err_set(err, ERR_INPUT,
+                       "'%.80s' names no socket; write systemd:NAME, with the socket unit's "
+                       "FileDescriptorName, of 1 to %d printable characters without ':'",
+                       text, ADDRESS_NAME_MAX);
+    }
+    ret->kind = ADDRESS_HANDED;
+    ret->name = name;
+    return true;
+}
+
 static bool parse_port(const char *text, const char *port, uint16_t *ret, struct err *err)
 {
     uint64_t number;
@@ -105,6 +127,9 @@ bool address_parse(const char *text, struct address *ret, struct err *err)
     *ret = (struct address){.kind = ADDRESS_TCP};
     if (strncmp(text, "unix:", 5) == 0) {
         return parse_unix(text, ret, err);
+    }
+    if (strncmp(text, "systemd:", 8) == 0) {
+        return parse_handed(text, ret, err);
     }
     if (*text == '[') {
         return parse_v6(text, ret, err);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,3 +12,18 @@
  *  one: a stray or missing continuation, an overlong form, a surrogate, above U+10FFFF, the end.
  *  @param ret  its code point; set only when the result is not 0 */
 size_t utf8_decode(const char *text, size_t size_bytes, uint32_t *ret);
+
+/** A check of text that comes in pieces, cut anywhere. Zeroed: nothing was fed. */
+struct utf8_check {
+    uint8_t left;      /**< Bytes that the character under way still needs. */
+    uint8_t low, high; /**< What its next byte must be within. */
+};
+
+/** Whether the text is valid so far; after false the check is over. */
+bool utf8_check_feed(struct utf8_check *check, const void *data, size_t size_bytes);
+
+/** Whether the text may end here: not within a character. */
+static inline bool utf8_check_is_whole(const struct utf8_check *check)
+{
+    return check->left == 0;
+}

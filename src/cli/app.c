@@ -2,10 +2,13 @@
 
 #include "base/log.h"
 #include "cli/certificates.h"
+#include "cli/content.h"
 #include "cli/grants.h"
 #include "cli/imports.h"
+#include "cli/privileges.h"
 #include "cli/services.h"
 #include "core/node.h"
+#include "serve/websocket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +19,8 @@
 struct site {
     struct route_table *routes;
     struct handler *handlers; /* one a route, then one for everything */
-    struct header *headers;
+    struct content content;
+    struct websocket_options websocket;
 };
 
 struct app {
@@ -36,6 +40,8 @@ struct app {
     struct certificates *certificates;
     struct server *server;
     struct admin *admin;
+    const struct app_options *options;
+    bool answers; /* the admin socket does */
 };
 
 /* ---- open ---- */
@@ -69,6 +75,7 @@ struct app *app_open(const struct app_options *options)
         fputs("mote: out of memory\n", stderr);
         return NULL;
     }
+    app->options = options;
     /* The runtime folder, with the admin sockets, is where the default one of any name is. */
     char runtime[ADMIN_PATH_BYTES];
     admin_default_path("", runtime);
@@ -232,7 +239,9 @@ static bool fill_handler(struct app *app, const struct manifest_serve *serve,
                             .deadline_ns = target->deadline_ms.value * 1000000,
                             .stream_deadline_ns = target->stream_deadline_ms.value * 1000000,
                             .disconnect_grace_ns = serve->disconnect_grace_ms.value * 1000000,
-                            .cancel_on_disconnect = serve->cancel_on_disconnect.value};
+                            .cancel_on_disconnect = serve->cancel_on_disconnect.value,
+                            .events_only = strcmp(serve->protocol.value, "sse") == 0,
+                            .heartbeat_ns = serve->heartbeat_ms.value * 1000000};
     struct err err = {0};
     if (target->entry == NULL) {
         fprintf(stderr, "%s:%u: no entry: name the function that answers, as in \"%s#handle\"\n",
@@ -264,6 +273,9 @@ static bool add_route(struct app *app, struct site *site, const struct manifest_
         return false;
     }
     struct err err = {0};
+    if (strcmp(route->method, ROUTE_WEBSOCKET) == 0) {
+        handler->websocket = &site->websocket;
+    }
     if (!route_table_add(site->routes, route->method, route->pattern, handler, &err)) {
         fprintf(stderr, "%s:%u: %s\n", app->manifest->path, route->line, err.text);
         return false;
@@ -271,30 +283,50 @@ static bool add_route(struct app *app, struct site *site, const struct manifest_
     return true;
 }
 
+/* Beside folders, what answers everything is a route like others. */
+static bool add_everything(struct site *site, const struct manifest_serve *serve)
+{
+    struct err err = {0};
+    if (serve->content.folder_count > 0 &&
+        !route_table_add(site->routes, "*", "/*", &site->handlers[0], &err)) {
+        fprintf(stderr, "mote: %s\n", err.text);
+        return false;
+    }
+    return true;
+}
+
+static void fill_websocket(const struct manifest_serve *serve, struct websocket_options *ret)
+{
+    *ret = (struct websocket_options){
+        .subprotocols = serve->subprotocols.names,
+        .origins = serve->allowed_origins.names,
+        .message_bytes_max = serve->max_message_bytes.value,
+        .ping_ns = serve->ping_ms.value * 1000000,
+        .frame_rate_min = (uint32_t)serve->body_bytes_per_second.value,
+        .stream_buffer_bytes = (uint32_t)serve->stream_buffer_bytes.value,
+        .compression = true};
+}
+
 static bool fill_site(struct app *app, const struct manifest_serve *serve, struct site *site)
 {
     site->handlers = calloc(serve->route_count + 1, sizeof *site->handlers);
-    site->headers = calloc(serve->header_count + 1, sizeof *site->headers);
     site->routes = route_table_create();
-    if (site->handlers == NULL || site->headers == NULL || site->routes == NULL) {
+    if (site->handlers == NULL || site->routes == NULL) {
         fputs("mote: out of memory\n", stderr);
         return false;
     }
-    for (size_t i = 0; i < serve->header_count; i++) {
-        const struct manifest_header *from = &serve->headers[i];
-        site->headers[i] = (struct header){.name = {from->name, strlen(from->name)},
-                                           .value = {from->value, strlen(from->value)}};
-    }
-    bool good = true;
+    bool good = content_open(&site->content, app->manifest, serve);
+    fill_websocket(serve, &site->websocket);
     for (size_t i = 0; i < serve->route_count; i++) {
         good = add_route(app, site, serve, i) && good;
     }
     if (serve->component.value != NULL && serve->route_count == 0) {
-        good = fill_handler(app, serve, &serve->everything, serve->line,
-                            &site->handlers[serve->route_count]) &&
-               good;
+        struct handler *everything = &site->handlers[0];
+        good = fill_handler(app, serve, &serve->everything, serve->line, everything) && good;
+        everything->websocket = serve_is_websocket(serve) ? &site->websocket : NULL;
+        good = good && add_everything(site, serve);
     }
-    return good;
+    return content_add_routes(&site->content, app->manifest, serve, site->routes) && good;
 }
 
 /* What the descriptors are for. */
@@ -313,8 +345,18 @@ static bool have_preopens(const struct manifest *manifest)
     return false;
 }
 
+static bool have_folders(const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->serve_count; i++) {
+        if (manifest->serves[i].content.folder_count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* As many connections as there are descriptors for, less what else needs some: the node itself and its
- * admin socket, each worker's listeners and refusals, and guests that open files. */
+ * admin socket, each worker's listeners and refusals, and guests that open files. Each connection may be sent one. */
 static struct descriptor_plan plan_descriptors(const struct app *app)
 {
     enum { NODE = 64, ADMIN = 64, REFUSALS_MIN = 4, REFUSALS_MAX = 256, CONNECTIONS_MIN = 16 };
@@ -327,6 +369,7 @@ static struct descriptor_plan plan_descriptors(const struct app *app)
     uint64_t taken = NODE + ADMIN + workers * (refusals + app->manifest->serve_count) +
                      (have_preopens(app->manifest) ? descriptors / 4 : 0);
     uint64_t most = descriptors > taken + CONNECTIONS_MIN ? descriptors - taken : CONNECTIONS_MIN;
+    most = have_folders(app->manifest) ? most / 2 : most;
     return (struct descriptor_plan){.connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most,
                                     .refusals = (uint32_t)refusals};
 }
@@ -349,6 +392,12 @@ static void settle_limits(struct app *app)
 
 bool app_prepare(struct app *app)
 {
+    struct err err = {0};
+    if (!privileges_check(app->manifest->node.user.value, &err)) {
+        fprintf(stderr, "%s:%u: %s\n", app->manifest->path, app->manifest->node.user.line,
+                err.text);
+        return false;
+    }
     app->certificates = certificates_open(app->manifest);
     if (!open_components(app) || app->certificates == NULL || !gather_imports(app) ||
         !create_pool(app) || !check_room(app) || !prepare_components(app)) {
@@ -369,13 +418,12 @@ static struct serve_options serve_options_of(const struct app *app, size_t index
 {
     const struct manifest_serve *from = &app->manifest->serves[index];
     const struct site *site = &app->sites[index];
-    return (struct serve_options){
+    bool everything = from->component.value != NULL && from->content.folder_count == 0;
+    struct serve_options options = {
         .listen = from->listen.value,
-        .routes = from->route_count > 0 ? site->routes : NULL,
+        .routes = everything ? NULL : site->routes,
         .target = &site->handlers[from->route_count],
         .dispatcher = &handler_dispatcher,
-        .headers = site->headers,
-        .header_count = from->header_count,
         .header_timeout_ms = (uint32_t)from->header_timeout_ms.value,
         .idle_timeout_ms = (uint32_t)from->idle_timeout_ms.value,
         .body_rate_min = (uint32_t)from->body_bytes_per_second.value,
@@ -386,6 +434,10 @@ static struct serve_options serve_options_of(const struct app *app, size_t index
         .stream_buffer_bytes = (uint32_t)from->stream_buffer_bytes.value,
         .write_timeout_ms = (uint32_t)from->write_timeout_ms.value,
         .cancel_on_disconnect = from->cancel_on_disconnect.value,
+        .rate = {.connections_max = (uint32_t)from->rate.max_connections.value,
+                 .connections_per_second = (uint32_t)from->rate.connections_per_second.value,
+                 .requests_per_second = (uint32_t)from->rate.requests_per_second.value,
+                 .requests_burst = (uint32_t)from->rate.requests_burst.value},
         .access_log = app->manifest->log.access.value,
         .tls = certificates_tls(app->certificates, index),
         .trusted = from->trusted.blocks,
@@ -393,6 +445,8 @@ static struct serve_options serve_options_of(const struct app *app, size_t index
         .trust_unix = from->trusted.unix_sockets,
         .proxy_protocol = from->proxy_protocol.value,
     };
+    content_fill(&site->content, from, &options);
+    return options;
 }
 
 static bool create_server(struct app *app, struct err *err)
@@ -409,7 +463,8 @@ static bool create_server(struct app *app, struct err *err)
     struct server_limits limits = {
         .connections_max = (uint32_t)app->manifest->node.max_connections.value,
         .refusals_max = plan.refusals,
-        .buffered_bytes_max = app->manifest->node.max_buffered_mb.value << 20};
+        .buffered_bytes_max = app->manifest->node.max_buffered_mb.value << 20,
+        .inheritance = app->options->inheritance};
     app->server = server_create(app->node, options, count, &limits, err);
     free(options);
     return app->server != NULL;
@@ -438,27 +493,60 @@ bool app_listen(struct app *app, struct err *err)
                                   .job_count = app->manifest->schedule_count,
                                   .tally = services_tally(app->services),
                                   .node_name = app->manifest->node.name.value,
-                                  .listen = app->manifest->admin.listen.value};
+                                  .listen = app->manifest->admin.listen.value,
+                                  .reload = app->options->reload,
+                                  .reload_argument = app->options->reload_argument,
+                                  .inheritance = app->options->inheritance};
     app->admin = admin_create(&admin, err);
-    if (app->admin == NULL || !node_start(app->node, err)) {
+    if (app->admin == NULL || !privileges_drop(app->manifest->node.user.value, err) ||
+        !node_start(app->node, err)) {
         return false;
     }
     app->node_runs = true;
-    if (!admin_start(app->admin, err) || !services_start(app->services, err) ||
-        !server_start(app->server, err)) {
+    const struct inheritance *inheritance = app->options->inheritance;
+    app->answers = inheritance == NULL || !inheritance->succeeds;
+    return (!app->answers || admin_start(app->admin, err)) && services_start(app->services, err);
+}
+
+bool app_accept(struct app *app, struct err *err)
+{
+    if ((!app->answers && !admin_start(app->admin, err)) || !server_start(app->server, err)) {
         return false;
     }
     services_schedule(app->services);
     const struct capacity_plan *plan = pool_plan(app->pool);
     log_printf(LOG_INFO, "node '%s': room for %u processes on %u workers (limited by %s)",
-               app->manifest->node.name.value, plan->processes, options.workers, plan->limited_by);
+               app->manifest->node.name.value, plan->processes, node_workers(app->node),
+               plan->limited_by);
     admin_set_ready(app->admin, true);
     return true;
 }
 
-bool app_escalated(const struct app *app)
+bool app_hand_over(const struct app *app, struct handover *to, struct err *err)
 {
-    return services_escalated(app->services);
+    return server_hand_over(app->server, to, err) && admin_hand_over(app->admin, to, err);
+}
+
+void app_let_go(struct app *app)
+{
+    server_let_go(app->server);
+    admin_let_go(app->admin);
+}
+
+void app_settle(struct app *app)
+{
+    server_settle(app->server);
+    admin_settle(app->admin);
+}
+
+struct node *app_node(struct app *app)
+{
+    return app->node;
+}
+
+const char *app_downfall(const struct app *app)
+{
+    return services_downfall(app->services);
 }
 
 bool app_drain(struct app *app)
@@ -484,7 +572,7 @@ static void destroy_site(struct site *site)
 {
     route_table_destroy(site->routes);
     free(site->handlers);
-    free(site->headers);
+    content_close(&site->content);
 }
 
 void app_destroy(struct app *app)

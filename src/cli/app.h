@@ -3,7 +3,8 @@
  * A manifest turned into something that runs: grants, components, pools, a node, routes, listeners.
  *
  * Life:    app_open() (manifest read and checked) -> app_prepare() (components compiled and linked) ->
- *          app_listen() (sockets bound, threads running) -> app_drain() -> app_destroy().
+ *          app_listen() (sockets bound, threads running, services up) -> app_accept() -> app_drain() ->
+ *          app_destroy().
  * Threads: the main thread.
  */
 #pragma once
@@ -19,6 +20,11 @@ struct app_options {
     const char *const *listen; /**< Replaces the listeners' addresses in turn. */
     size_t listen_count;
     const char *cache_folder; /**< NULL: the user's. */
+    /** Sockets to use before any is bound; borrowed until app_destroy(). NULL: none. */
+    struct inheritance *inheritance;
+    /** For admin_options. */
+    void (*reload)(void *argument, struct exchange *exchange, uint64_t timeout_ms);
+    void *reload_argument;
 };
 
 /** Read and check. NULL: every problem was printed to standard error. */
@@ -32,18 +38,30 @@ const struct manifest *app_manifest(const struct app *app);
  *  standard error, one a line. False: there was one. */
 bool app_prepare(struct app *app) MUST_USE;
 
-/** Bind every listener and the admin socket, start the node and its services, accept. False: `err` says why; also that
- *  a service did not start. */
+/** Bind every listener and the admin socket, drop privileges, start the node and its services. Whose place another
+ *  node still has does not answer on the admin socket yet. False: `err` says why; also that a service did not
+ *  start. */
 bool app_listen(struct app *app, struct err *err) MUST_USE;
 
 /** Read the certificates of all listeners again, for new connections; open ones go on. What is wrong is logged, and
  *  the listener concerned stays as it was. False: something was wrong. */
 bool app_reload_certificates(struct app *app);
+/** Accept. */
+bool app_accept(struct app *app, struct err *err) MUST_USE;
+
+/** Every listening socket, for a successor; when it serves, app_let_go(): they are not ours any more. */
+bool app_hand_over(const struct app *app, struct handover *to, struct err *err) MUST_USE;
+void app_let_go(struct app *app);
+
+/** A predecessor's place is taken: its files are ours. */
+void app_settle(struct app *app);
+
+struct node *app_node(struct app *app);
 
 struct server *app_server(struct app *app);
 
-/** Whether the services are down because their top supervisor gave up. */
-bool app_escalated(const struct app *app);
+/** As services_downfall(). */
+const char *app_downfall(const struct app *app);
 
 /** Refuse what is new, finish what runs, stop the services, cut what does not finish in time. True: nothing was cut. */
 bool app_drain(struct app *app);

@@ -130,7 +130,7 @@ bool client_ask(const struct client_options *options, bool post, const char *pat
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 30L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, options->timeout_s == 0 ? 30L : options->timeout_s);
     if (post) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
     }

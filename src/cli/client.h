@@ -15,6 +15,7 @@ struct client_options {
     const char *node;   /**< Name of the node; its socket is in the runtime folder. */
     const char *socket; /**< Path of the socket; instead of `node`. */
     bool json;
+    long timeout_s; /**< For the whole answer; 0: 30. */
 };
 
 /** A command's words besides. Zeroed: none. */

@@ -19,6 +19,7 @@ int command_build(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_kill(int argc, char **argv);
 int command_ps(int argc, char **argv);
+int command_reload(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_serve(int argc, char **argv);
 int command_stats(int argc, char **argv);

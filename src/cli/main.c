@@ -14,6 +14,7 @@ static const struct {
     {"check", "check a mote.toml and its components; print every limit in force", command_check},
     {"build", "compile an app's C sources to WebAssembly", command_build},
     {"run", "run one command or actor in this terminal", command_run},
+    {"reload", "have a new program or manifest take a running node's place", command_reload},
     {"ps", "list the processes of a running node", command_ps},
     {"top", "the busiest processes of a running node, again and again", command_top},
     {"kill", "end one process of a running node", command_kill},

@@ -280,7 +280,8 @@ static bool run_process(const struct run *run, struct component *component, stru
                                 .has_entry = true,
                                 .deadline_ns = run->timeout_ms * 1000000};
     if (!component_entry(component, run->entry, &line.entry, err)) {
-        return false;
+        return run->actor && run->entry == NULL ? err_wrap(err, "choose one with --entry NAME")
+                                                : false;
     }
     struct node_options node_options = {.workers = 1,
                                         .tick_ns = 1000000,
@@ -343,6 +344,19 @@ static void name_actor(struct run *run)
     snprintf(run->name, sizeof run->name, "%.*s", size, name);
 }
 
+/* A module that is no command, and could not be run as one. */
+static void suggest_actor(const struct run *run, struct err *err)
+{
+    const struct err why = *err;
+    if (strstr(why.text, "imports mote::") != NULL ||
+        strstr(why.text, "no export _start;") != NULL) {
+        (void)err_set(err, why.code,
+                      "%s; an actor runs with `mote run --actor --entry NAME %s`, and what answers "
+                      "requests with `mote serve`",
+                      why.text, run->path);
+    }
+}
+
 static bool run_file(const struct run *run, int *ret_status, struct err *err)
 {
     struct grant grant = {.name = "mote run",
@@ -384,6 +398,10 @@ static bool run_file(const struct run *run, int *ret_status, struct err *err)
     bool good = pool != NULL && (imports != NULL || err_set_memory(err)) &&
                 component_prepare(component, pool, cache, imports, import_count, err) &&
                 run_process(run, component, pool, ret_status, err);
+    if (!good && !run->actor && component_kind(component) == ENGINE_MODULE &&
+        !component_is_command(component)) {
+        suggest_actor(run, err);
+    }
     component_destroy(component);
     pool_destroy(pool);
     free(gathered);

@@ -2,6 +2,8 @@
 #include "base/log.h"
 #include "cli/app.h"
 #include "cli/command.h"
+#include "cli/privileges.h"
+#include "cli/vigil.h"
 
 #include <getopt.h>
 #include <pthread.h>
@@ -35,20 +37,10 @@ static void block_signals(sigset_t *ret)
     pthread_sigmask(SIG_BLOCK, ret, NULL);
 }
 
-static void wait_for_stop(const sigset_t *signals)
+/* Whoever asks a second time does not want to wait; but one stop is often sent twice, to a program and to its
+ * group. */
+static void let_second_stop_through(void)
 {
-    int number = 0;
-    while (sigwait(signals, &number) != 0 || number == SIGHUP) {
-        if (number == SIGHUP) {
-            log_printf(LOG_WARN, "SIGHUP: this version does not re-read its manifest");
-        }
-    }
-    log_printf(LOG_INFO, "%s: draining",
-               number == SIGTERM  ? "SIGTERM"
-               : number == SIGINT ? "SIGINT"
-                                  : "without services");
-    /* Whoever asks a second time does not want to wait; but one stop is often sent twice, to a program
-     * and to its group. */
     sigset_t again;
     sigemptyset(&again);
     sigaddset(&again, SIGTERM);
@@ -60,10 +52,62 @@ static void wait_for_stop(const sigset_t *signals)
     pthread_sigmask(SIG_UNBLOCK, &again, NULL);
 }
 
-static int serve(const struct app_options *options)
+static void print_listeners(struct app *app)
+{
+    const struct manifest *manifest = app_manifest(app);
+    for (size_t i = 0; i < manifest->serve_count; i++) {
+        printf("listening on %s\n", server_address(app_server(app), i));
+    }
+    if (manifest->serve_count == 0) {
+        puts("running");
+    }
+    fflush(stdout);
+}
+
+/* Take a predecessor's place, if there is one, and serve until the end. */
+static int live(struct app *app, struct inheritance *inheritance, struct vigil *vigil)
+{
+    struct err err = {0};
+    if (!app_listen(app, &err) || !inheritance_announce(inheritance, &err) ||
+        !app_accept(app, &err)) {
+        fprintf(stderr, "mote serve: %s\n", err.text);
+        return STATUS_FAILED;
+    }
+    app_settle(app);
+    inheritance_settle(inheritance);
+    print_listeners(app);
+    int number = vigil_keep(vigil, app);
+    log_printf(LOG_INFO, "%s: draining",
+               number == SIGTERM  ? "SIGTERM"
+               : number == SIGINT ? "SIGINT"
+               : number == 0      ? "replaced"
+                                  : "without services");
+    let_second_stop_through();
+    const char *downfall = app_downfall(app);
+    bool escalated = downfall != NULL &&
+                     app_manifest(app)->node.on_escalation.value == MANIFEST_STOP;
+    if (escalated) {
+        fprintf(stderr, "mote serve: all services are down: %s\n", downfall);
+    }
+    bool clean = app_drain(app);
+    log_printf(LOG_INFO, clean ? "drained" : "drained; what did not finish in time was cut");
+    return escalated ? STATUS_FAILED : STATUS_OK;
+}
+
+static int serve(struct app_options *options, char **argv)
 {
     sigset_t signals;
+    struct err err = {0};
+    AUTO(inheritance_finip) struct inheritance inheritance = {0};
+    AUTO(vigil_finip) struct vigil vigil = {.signal_fd = -1, .ask_fd = -1, .notify = {.fd = -1}};
     block_signals(&signals);
+    if (!inheritance_read(&inheritance, &err) || !vigil_init(&vigil, argv, &signals, &err)) {
+        fprintf(stderr, "mote serve: %s\n", err.text);
+        return STATUS_FAILED;
+    }
+    options->inheritance = &inheritance;
+    options->reload = vigil_ask;
+    options->reload_argument = &vigil;
     AUTO(app_destroyp) struct app *app = app_open(options);
     if (app == NULL) {
         return STATUS_USAGE;
@@ -78,23 +122,7 @@ static int serve(const struct app_options *options)
     if (!app_prepare(app)) {
         return STATUS_USAGE;
     }
-    struct err err = {0};
-    if (!app_listen(app, &err)) {
-        fprintf(stderr, "mote serve: %s\n", err.text);
-        return STATUS_FAILED;
-    }
-    for (size_t i = 0; i < manifest->serve_count; i++) {
-        printf("listening on %s\n", server_address(app_server(app), i));
-    }
-    if (manifest->serve_count == 0) {
-        puts("running");
-    }
-    fflush(stdout);
-    wait_for_stop(&signals);
-    bool escalated = app_escalated(app) && manifest->node.on_escalation.value == MANIFEST_STOP;
-    bool clean = app_drain(app);
-    log_printf(LOG_INFO, clean ? "drained" : "drained; what did not finish in time was cut");
-    return escalated ? STATUS_FAILED : STATUS_OK;
+    return live(app, &inheritance, &vigil);
 }
 
 int command_serve(int argc, char **argv)
@@ -130,11 +158,12 @@ int command_serve(int argc, char **argv)
     if (optind < argc) {
         return usage_error("serve", "unexpected '%s'", argv[optind]);
     }
+    privileges_keep_down();
     if (!log_start(STDERR_FILENO)) {
         fputs("mote serve: cannot start the log's thread\n", stderr);
         return STATUS_FAILED;
     }
-    int status = serve(&options);
+    int status = serve(&options, argv - 1); /* with the program's name, which main() took off */
     log_stop();
     return status;
 }

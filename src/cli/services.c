@@ -51,6 +51,8 @@ struct services {
     atomic_bool escalated; /* any thread */
     sem_t changed;         /* posted when the top supervisor has started or ended */
     struct err failure;    /* workers, before `changed` is posted: what did not start */
+    struct err ended;    /* top supervisor: which of its children ended last and is not restarted */
+    struct err downfall; /* top supervisor, before `escalated` is set: why all are down */
 };
 
 /* ---- what happens ---- */
@@ -73,13 +75,31 @@ static void note_failure(struct services *services, const struct supervisor_even
     }
 }
 
-static void top_ended(struct services *services)
+static void note_end(struct services *services, const struct supervisor_event *event)
+{
+    const struct manifest_component *component = component_of(services, event->child);
+
+    if (component == NULL) {
+        (void)err_set(&services->ended, ERR_LIMIT, "supervisor '%s' ended too often: %s",
+                      event->child, event->reason);
+    } else {
+        (void)err_set(&services->ended, ERR_LIMIT, "%s:%u: service '%s' ended too often: %s",
+                      services->manifest->path, component->line, event->child, event->reason);
+    }
+}
+
+static void top_ended(struct services *services, const char *reason)
 {
     enum stage before = atomic_exchange(&services->stage, STAGE_DOWN);
 
     if (before == STAGE_UP) {
+        if (services->downfall.code == ERR_NONE) {
+            (void)err_set(&services->downfall, ERR_LIMIT, "the top supervisor has ended: %s",
+                          reason);
+        }
+        atomic_store(&services->tally.down, true);
         atomic_store(&services->escalated, true);
-        log_printf(LOG_ERROR, "all services are down: the top supervisor has given up");
+        log_printf(LOG_ERROR, "all services are down: %s", services->downfall.text);
         if (services->manifest->node.on_escalation.value == MANIFEST_STOP) {
             kill(getpid(), SIGUSR1);
         }
@@ -110,14 +130,19 @@ static void happened(void *argument, const struct supervisor_event *event)
             atomic_fetch_add(&services->tally.restarts, 1);
             log_printf(LOG_WARN, "supervisor '%s' restarts '%s', which ended: %s",
                        event->supervisor, event->child, event->reason);
+        } else if (branch == &services->top) {
+            note_end(services, event);
         }
         return;
     case SUPERVISOR_ESCALATED:
         atomic_fetch_add(&services->tally.escalations, 1);
+        if (branch == &services->top) {
+            services->downfall = services->ended;
+        }
         return;
     case SUPERVISOR_STOPPED:
         if (branch == &services->top) {
-            top_ended(services);
+            top_ended(services, event->reason);
         }
         return;
     }
@@ -365,9 +390,9 @@ bool services_start(struct services *services, struct err *err)
     return false;
 }
 
-bool services_escalated(const struct services *services)
+const char *services_downfall(const struct services *services)
 {
-    return atomic_load(&services->escalated);
+    return atomic_load(&services->escalated) ? services->downfall.text : NULL;
 }
 
 void services_schedule(struct services *services)

@@ -29,8 +29,9 @@ bool services_connect(struct services *services, struct node *node, struct err *
  *  manifest says of escalation counts from here on: for "stop" this program gets SIGUSR1. */
 bool services_start(struct services *services, struct err *err) MUST_USE;
 
-/** Whether the top supervisor has given up by itself. */
-bool services_escalated(const struct services *services);
+/** Why all services are down, and stay so: their top supervisor gave up, or was killed. NULL: they are not, or were
+ *  asked to stop. */
+const char *services_downfall(const struct services *services);
 
 /** Begin with the schedules. */
 void services_schedule(struct services *services);

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 enum {
-    LOOK_EVERY = 32, /* events handled between two looks at the clock */
     NS_PER_MS = 1000000,
     NS_PER_S = 1000000000,
 };
@@ -114,11 +113,6 @@ static void loop_dispatch(struct loop *loop, int count)
             continue; /* The eventfd, or removed meanwhile. */
         }
         source->ready(source, event.events);
-        if (loop->event_next % LOOK_EVERY == 0) {
-            /* What this moves ahead, worker_run() would count as fresh work. */
-            uint64_t before = loop->worker.now_ns;
-            loop->worker.fresh_ns += worker_look(&loop->worker) - before;
-        }
     }
     loop->event_count = loop->event_next = 0;
 }

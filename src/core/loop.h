@@ -21,7 +21,9 @@ struct source {
     int fd;
 };
 
-enum { LOOP_EVENTS_MAX = 256 };
+/** Taken from the kernel at once. Few: what they begin is run, answered and sent while it is in the first
+ *  cache, and one look at the clock a round is enough. */
+enum { LOOP_EVENTS_MAX = 16 };
 
 struct loop {
     struct worker worker;

@@ -1,5 +1,8 @@
 #include "core/mailbox.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static const uint64_t ONE_MESSAGE = (uint64_t)1 << MAILBOX_BYTES_BITS;
 static const uint64_t MESSAGES_MAX = ((uint64_t)1 << MAILBOX_MESSAGES_BITS) - 1;
 
@@ -16,6 +19,7 @@ void mailbox_init(struct mailbox *mailbox, struct mailbox_limits limits)
     }
     atomic_init(&mailbox->inbox, NULL);
     atomic_init(&mailbox->load, 0);
+    atomic_init(&mailbox->answers, 0);
     mailbox->limits = limits;
     mailbox->ready_first = mailbox->ready_last = NULL;
     mailbox->news_messages = 0;
@@ -23,6 +27,7 @@ void mailbox_init(struct mailbox *mailbox, struct mailbox_limits limits)
     mailbox->passed = mailbox->marked = NULL;
     mailbox->filter.kinds = mailbox->filter.labels = 0;
     mailbox->filter.reference = 0;
+    mailbox->filter.label = NULL;
     mailbox->marked_reference = 0;
 }
 
@@ -39,6 +44,12 @@ static uint64_t bytes_of(const struct message *message)
 static uint64_t load_of(struct entry *entry)
 {
     return entry->kind == ENTRY_MESSAGE ? ONE_MESSAGE + bytes_of(message_of(entry)) : 0;
+}
+
+/* What its maker does not bound, so that its receiver has to answer for what it leaves unread. */
+static bool counts_as_news(struct entry *entry)
+{
+    return entry->kind == ENTRY_NEWS && message_of(entry)->kind != MESSAGE_FRAME;
 }
 
 /* Set room aside for a message. */
@@ -110,7 +121,7 @@ void mailbox_append(struct mailbox *mailbox, struct message *message)
     struct entry *entry = &message->entry;
     INVARIANT(entry->kind != ENTRY_SIGNAL);
     entry->next = NULL;
-    if (entry->kind == ENTRY_NEWS) {
+    if (counts_as_news(entry)) {
         mailbox->news_messages++;
         mailbox->news_bytes += bytes_of(message);
     }
@@ -129,6 +140,35 @@ bool mailbox_overflows(const struct mailbox *mailbox, uint64_t more_messages)
 {
     return mailbox->news_messages > mailbox->limits.messages + more_messages ||
            mailbox->news_bytes > mailbox->limits.bytes + NEWS_BYTES_MIN;
+}
+
+static uint64_t at_most(uint64_t value, uint64_t most)
+{
+    return value < most ? value : most;
+}
+
+bool mailbox_expect_answer(struct mailbox *mailbox, const struct message *answer,
+                           uint64_t more_messages)
+{
+    uint64_t bytes = bytes_of(answer);
+    uint64_t most = at_most(mailbox->limits.messages + more_messages, MESSAGES_MAX);
+    uint64_t most_bytes = at_most(mailbox->limits.bytes + NEWS_BYTES_MIN, MAILBOX_BYTES_MAX);
+    uint64_t load = atomic_load_explicit(&mailbox->answers, memory_order_relaxed);
+    do {
+        if (load >> MAILBOX_BYTES_BITS >= most || bytes > most_bytes ||
+            (load & MAILBOX_BYTES_MAX) > most_bytes - bytes) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&mailbox->answers, &load,
+                                                    load + ONE_MESSAGE + bytes,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+void mailbox_forget_answer(struct mailbox *mailbox, const struct message *answer)
+{
+    atomic_fetch_sub_explicit(&mailbox->answers, ONE_MESSAGE + bytes_of(answer),
+                              memory_order_relaxed);
 }
 
 static bool filter_takes_label(const struct mailbox_filter *filter, uint64_t label)
@@ -154,17 +194,34 @@ static bool filter_matches(const struct mailbox_filter *filter, const struct mes
     return !labelled || filter_takes_label(filter, message->label);
 }
 
-static bool filter_equal(const struct mailbox_filter *a, const struct mailbox_filter *b)
+/* Whether this is the filter of the last receive. */
+static bool mailbox_knows(const struct mailbox *mailbox, const struct mailbox_filter *filter)
 {
-    if (a->kinds != b->kinds || a->reference != b->reference || a->labels != b->labels) {
+    if (mailbox->filter.kinds != filter->kinds || mailbox->filter.reference != filter->reference ||
+        mailbox->filter.labels != filter->labels) {
         return false;
     }
-    for (uint32_t i = 0; i < a->labels; i++) {
-        if (a->label[i] != b->label[i]) {
+    for (uint32_t i = 0; i < filter->labels; i++) {
+        if (mailbox->filter.label[i] != filter->label[i]) {
             return false;
         }
     }
     return true;
+}
+
+/* Remember a filter, or, without memory for its labels, none: then the next receive begins anew. */
+static void mailbox_remember(struct mailbox *mailbox, const struct mailbox_filter *filter)
+{
+    if (filter->labels > 0 && mailbox->filter.label == NULL) {
+        mailbox->filter.label = malloc(sizeof(filter->label));
+    }
+    bool can = filter->labels == 0 || mailbox->filter.label != NULL;
+    mailbox->filter.kinds = can ? filter->kinds : 0;
+    mailbox->filter.reference = can ? filter->reference : 0;
+    mailbox->filter.labels = can ? filter->labels : 0;
+    if (can && filter->labels > 0) {
+        memcpy(mailbox->filter.label, filter->label, filter->labels * sizeof(filter->label[0]));
+    }
 }
 
 /* Take out what comes after `before` (NULL: the first one). */
@@ -184,10 +241,10 @@ static struct message *mailbox_take_after(struct mailbox *mailbox, struct entry 
     }
     entry->next = NULL;
     uint64_t less = load_of(entry);
-    if (less == 0) {
+    if (counts_as_news(entry)) {
         mailbox->news_messages--;
         mailbox->news_bytes -= bytes_of(message_of(entry));
-    } else {
+    } else if (less != 0) {
         atomic_fetch_sub_explicit(&mailbox->load, less, memory_order_relaxed);
     }
     return message_of(entry);
@@ -196,8 +253,8 @@ static struct message *mailbox_take_after(struct mailbox *mailbox, struct entry 
 /* Behind which entry a search for `filter` may begin. */
 static struct entry *mailbox_seek(struct mailbox *mailbox, const struct mailbox_filter *filter)
 {
-    if (!filter_equal(&mailbox->filter, filter)) {
-        mailbox->filter = *filter;
+    if (!mailbox_knows(mailbox, filter)) {
+        mailbox_remember(mailbox, filter);
         bool marked = filter->reference != 0 && filter->reference == mailbox->marked_reference;
         mailbox->passed = marked ? mailbox->marked : NULL;
     }
@@ -260,14 +317,16 @@ bool mailbox_has_mail(const struct mailbox *mailbox)
 struct entry *mailbox_close(struct mailbox *mailbox)
 {
     struct entry *newest = atomic_exchange_explicit(&mailbox->inbox, &closed, memory_order_acquire);
-    while (mailbox->ready_first != NULL) {
+    free(TAKE(mailbox->filter.label));
+    mailbox->filter.kinds = mailbox->filter.labels = 0;
+    mailbox->filter.reference = 0;
+    return newest == &closed ? NULL : chain_reverse(newest);
+}
+
+bool mailbox_sweep(struct mailbox *mailbox, unsigned most)
+{
+    for (unsigned i = 0; i < most && mailbox->ready_first != NULL; i++) {
         message_destroy(mailbox_take_after(mailbox, NULL));
     }
-    if (newest == &closed) {
-        return NULL;
-    }
-    for (struct entry *entry = newest; entry != NULL; entry = entry->next) {
-        atomic_fetch_sub_explicit(&mailbox->load, load_of(entry), memory_order_relaxed);
-    }
-    return chain_reverse(newest);
+    return mailbox->ready_first == NULL;
 }

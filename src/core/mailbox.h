@@ -55,15 +55,21 @@ struct mailbox {
     /** Any thread: messages accepted and not yet taken, and the bytes of their bodies, in one word
      *  so that both limits are exact; see mailbox_messages() and mailbox_bytes(). */
     atomic_uint_least64_t load;
-    struct mailbox_limits limits; /* constant after init */
-    struct entry *ready_first;    /* owner only; oldest first */
-    uint32_t news_messages;       /* owner only: ready ones that no limit counts */
-    uint64_t news_bytes;          /* owner only */
-    struct entry *ready_last;     /* owner only */
+    atomic_uint_least64_t answers; /* any thread: likewise, replies that have not been looked at */
+    struct mailbox_limits limits;  /* constant after init */
+    struct entry *ready_first;     /* owner only; oldest first */
+    uint32_t news_messages;        /* owner only: ready ones that no limit counts */
+    uint64_t news_bytes;           /* owner only */
+    struct entry *ready_last;      /* owner only */
     struct entry *passed; /* owner only: the last one that `filter` passed over; NULL: none */
-    struct mailbox_filter filter; /* owner only: of the last receive */
-    struct entry *marked;         /* owner only: the last one before the mark; NULL: none */
-    uint64_t marked_reference;    /* owner only: 0: no mark */
+    struct {
+        uint32_t kinds, labels;
+        uint64_t reference;
+        uint64_t
+            *label; /* owned; made at the first receive by label, which few processes ever do */
+    } filter;       /* owner only: of the last receive that had one; all zero: none is known */
+    struct entry *marked;      /* owner only: the last one before the mark; NULL: none */
+    uint64_t marked_reference; /* owner only: 0: no mark */
 };
 
 /** Start open and empty. */
@@ -102,9 +108,20 @@ bool mailbox_overflows(const struct mailbox *mailbox, uint64_t more_messages);
 /** Whether something is ready, or has arrived. Owner only. */
 bool mailbox_has_mail(const struct mailbox *mailbox);
 
-/** Refuse everything from now on, destroy what is ready, and return what had not been collected, in order of
- *  arrival, for the caller to answer and destroy. Owner only; again returns NULL. */
+/** Set room aside for a reply on its way, which is a signal: nobody knows yet whether its receiver waits for it. There
+ *  is as much as unread news may be (mailbox_overflows()). Any thread. False: no room. */
+bool mailbox_expect_answer(struct mailbox *mailbox, const struct message *answer,
+                           uint64_t more_messages) MUST_USE;
+
+/** It has been looked at, or was not sent. Any thread. */
+void mailbox_forget_answer(struct mailbox *mailbox, const struct message *answer);
+
+/** Refuse everything from now on, and return what had not been collected, in order of arrival: for the caller to
+ *  answer, or to append for mailbox_sweep(). Owner only; again returns NULL. */
 struct entry *mailbox_close(struct mailbox *mailbox) MUST_USE;
+
+/** Of a closed one: destroy what is ready, at most `most` a call. True: that was all. Owner only. */
+bool mailbox_sweep(struct mailbox *mailbox, unsigned most) MUST_USE;
 
 /** Messages accepted and not yet taken. Any thread. */
 static inline uint32_t mailbox_messages(const struct mailbox *mailbox)

@@ -120,6 +120,8 @@ const void *message_data(const struct message *message, size_t *ret_size_bytes)
     case MESSAGE_CALL:
     case MESSAGE_REPLY:
     case MESSAGE_TIMER:
+    case MESSAGE_FRAME:
+    case MESSAGE_CLOSE:
     case MESSAGE_CHANGED:
         *ret_size_bytes = message->size_bytes;
         return message->shared != NULL ? message->shared->bytes : message->body;

@@ -23,6 +23,9 @@ enum message_kind {
                           a link brought it, 0 when it was sent. */
     MESSAGE_TIMER, /**< Our timer `reference` fired. */
     MESSAGE_STOP,  /**< Asked to stop; `reason` says why. */
+    MESSAGE_FRAME, /**< From the client of a process that serves one: `label` is its kind. Only the platform makes
+                          these two, so no process can forge one. Bounded by its maker, not by the mailbox. */
+    MESSAGE_CLOSE, /**< That client's last word: `label` is the code, the bytes are its reason. */
     MESSAGE_CHANGED, /**< Something that `wait` looks at became ready: a stream, a client. Internal. */
 };
 enum { MESSAGE_KINDS = MESSAGE_CHANGED + 1 };

@@ -209,11 +209,24 @@ bool monitor_call(struct process *process, struct pid target, struct message *re
     return true;
 }
 
-void monitor_reply(struct node *node, struct pid caller, uint64_t reference, struct message *reply)
+bool monitor_reply(struct node *node, struct pid caller, uint64_t reference, struct message *reply)
 {
-    reply->reference = reference;
-    signal_dress(reply, SIGNAL_REPLY, (struct pid){reply->sender});
-    signal_send_or_drop(node, caller, reply);
+    struct process *process = node_find(node, caller);
+    if (process == NULL) {
+        message_destroy(reply);
+        return true;
+    }
+    bool taken = mailbox_expect_answer(&process->mailbox, reply, process->quotas->ties_max);
+    if (taken) {
+        reply->reference = reference;
+        signal_dress(reply, SIGNAL_REPLY, (struct pid){reply->sender});
+        if (!signal_push(process, reply)) {
+            mailbox_forget_answer(&process->mailbox, reply);
+            message_destroy(reply);
+        }
+    }
+    process_release(process);
+    return taken;
 }
 
 uint32_t monitor_count(const struct process *process)

@@ -34,9 +34,11 @@ bool monitor_remove(struct process *process, uint64_t reference);
 bool monitor_call(struct process *process, struct pid target, struct message *request,
                   uint64_t *ret_reference, struct err *err) MUST_USE;
 
-/** Answer a call: `reply` becomes MESSAGE_REPLY of `reference` at `caller`. Never refused; dropped when the caller
- *  no longer waits for it. Any thread of the node. Takes `reply`. */
-void monitor_reply(struct node *node, struct pid caller, uint64_t reference, struct message *reply);
+/** Answer a call: `reply` becomes MESSAGE_REPLY of `reference` at `caller`; dropped when the caller no longer waits for
+ *  it. Any thread of the node. Takes `reply` unless it is refused: false, it is the caller's: more replies than
+ *  `caller` can wait for have come since its last turn (mailbox_expect_answer()), so most of them are nothing but noise. */
+bool monitor_reply(struct node *node, struct pid caller, uint64_t reference, struct message *reply)
+    MUST_USE;
 
 /** Monitors and open calls of this process; and how many watch it. Owner. */
 uint32_t monitor_count(const struct process *process);

@@ -5,6 +5,7 @@
 #include "core/signal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* In `stop` while somebody writes kill_reason: nobody else's any more, but not yet raised. */
 enum { STOP_CLAIMED = 0x100 };
@@ -166,6 +167,7 @@ void process_release(struct process *process)
     unsigned before = atomic_fetch_sub_explicit(&process->references, 1, memory_order_acq_rel);
     INVARIANT(before > 0);
     if (before == 1) {
+        free(atomic_load_explicit(&process->note, memory_order_relaxed));
         process->body->destroy(process);
     }
 }

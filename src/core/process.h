@@ -102,7 +102,6 @@ enum { PROCESS_NOTE_BYTES = 64 };
 struct process {
     struct task task;         /* a worker's inbox: on its way to the run queue */
     struct list queue_link;   /* guarded by the lock of the worker whose queue it is on */
-    bool preempted;           /* the same: on which of the two queues */
     const struct body *body;  /* constant */
     struct node *node;        /* constant */
     struct pid pid, parent;   /* constant once started */
@@ -110,13 +109,14 @@ struct process {
     atomic_uint phase;        /* any thread: enum process_phase */
     atomic_uint stop;         /* any thread: enum process_stop, or that one is being raised */
     atomic_uint references;   /* any thread */
+    bool preempted;           /* guarded as queue_link is: on which of the two queues */
+    bool stop_arrived;        /* owner only: stop_task came before the process did */
+    bool left_queue;          /* owner only: the process came before stop_task did */
     _Atomic(struct worker *) worker; /* any thread: runs it, ran it last, or will */
     struct mailbox mailbox;
     struct timer deadline;    /* owner starts and cancels; fires STOP_DEADLINE */
     struct timer sleep;       /* owner starts and cancels; fires a wake */
     struct task stop_task;    /* a worker's inbox: a stop that found the process queued */
-    bool stop_arrived;        /* owner only: stop_task came before the process did */
-    bool left_queue;          /* owner only: the process came before stop_task did */
     struct process *pid_next; /* guarded by its shard of the table of pids */
     uint64_t deadline_ns;     /* owner only: as it was given, relative */
     uint64_t deadline_due_ns; /* owner only: 0 = none. Its timer starts when a turn ends */
@@ -140,8 +140,8 @@ struct process {
     struct list registrations; /* guarded by the registry */
     uint32_t ties, timers;     /* against the quotas: what it made itself */
     uint64_t timer_bytes;      /* of the messages of its timers, against its mailbox's limit */
-    uint32_t registered[REGISTRY_KINDS];
     uint64_t next_reference;
+    uint32_t registered[REGISTRY_KINDS];
     atomic_uint link_count, monitor_count, watcher_count; /* owner writes, any thread reads */
     struct reason *
         stop_reason; /* of STOP_EXIT and STOP_SHUTDOWN, and what others are told at the exit; held */
@@ -151,9 +151,9 @@ struct process {
     const char *namespace;               /* constant */
     bool traps_exits;
     bool takes_stop;
-    bool accepts_links;  /* constant */
-    atomic_bool started; /* any thread reads: see supervisor_child_started() */
-    atomic_uint_least64_t note[PROCESS_NOTE_BYTES / 8]; /* owner writes, any thread reads */
+    bool accepts_links;                  /* constant */
+    atomic_bool started;                 /* any thread reads: see supervisor_child_started() */
+    _Atomic(struct process_note *) note; /* owner makes it, any thread reads; NULL: none ever */
 };
 
 /** Prepare the embedded process; one reference, held by the caller, passes to process_start(). */
@@ -249,8 +249,9 @@ bool process_send(struct node *node, struct pid target, struct message *message)
 /** The same for one that was found already (the caller has a reference). */
 bool process_send_to(struct process *process, struct message *message) MUST_USE;
 
-/** A line of its own for `ps`, of less than PROCESS_NOTE_BYTES without zero bytes. Owner. */
-void process_set_note(struct process *process, const char *text, size_t size_bytes);
+/** A line of its own for `ps`, of less than PROCESS_NOTE_BYTES without zero bytes. Owner. False: out of memory; it keeps
+ *  what it had. */
+bool process_set_note(struct process *process, const char *text, size_t size_bytes) MUST_USE;
 
 /** Copy it out, terminated. Any thread; while the owner writes, a mixture of old and new is possible. */
 void process_note(const struct process *process, char ret[PROCESS_NOTE_BYTES]);

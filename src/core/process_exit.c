@@ -5,12 +5,15 @@
 #include "core/schedule.h"
 #include "core/signal.h"
 
-/* Who has more ties than this tells so many at once, about 50 us, and lets others run in between. */
-enum { TELL_AT_ONCE = 256 };
+/* Who has more ties than this tells so many at once, about 50 us, and lets others run in between. Likewise who has left
+ * more mail unread. */
+enum { TELL_AT_ONCE = 256, SWEEP_AT_ONCE = 512 };
 
 static void process_tell(struct process *process)
 {
-    if (!signal_exit(process, process->stop_reason, TELL_AT_ONCE)) {
+    /* Mail first: ends of streams in it are closed before anybody hears of the exit. */
+    if (!mailbox_sweep(&process->mailbox, SWEEP_AT_ONCE) ||
+        !signal_exit(process, process->stop_reason, TELL_AT_ONCE)) {
         worker_defer(worker_current(), &process->task);
         return;
     }
@@ -52,26 +55,29 @@ void process_finish(struct process *process, struct worker *worker, struct exit 
         alarm_exit(process);
     }
     signal_close(process, mailbox_close(&process->mailbox));
+    bool swept = mailbox_sweep(&process->mailbox, SWEEP_AT_ONCE);
     timer_cancel(&process->deadline);
     timer_cancel(&process->sleep);
     pid_table_remove(&process->node->pids, process);
     /* Its place is free before anybody hears of it and wants to start another; the node counts it until its last word. */
     node_vacate(process->node, worker);
-    process->retired = process_tie_count(process) <= TELL_AT_ONCE;
+    process->retired = swept && process_tie_count(process) <= TELL_AT_ONCE;
     if (process->retired) {
         node_retire(worker, exit->exit_class);
     }
     bool tied = process_has_ties(process);
+    process->exit_class = exit->exit_class;
+    process->task.run = process_tell_more;
     if (tied) {
-        process->exit_class = exit->exit_class;
-        process->task.run = process_tell_more;
         process_settle_reason(process, exit);
     }
     if (process->body->exited != NULL) {
         process->body->exited(process, exit);
     }
     exit_fini(exit);
-    if (tied) {
+    if (!swept) {
+        worker_defer(worker, &process->task);
+    } else if (tied) {
         process_tell(process);
     } else {
         reason_release(TAKE(process->stop_reason));
@@ -85,6 +91,8 @@ void process_discard(struct process *process)
         registry_leave(node_registry(process->node), process);
     }
     signal_close(process, mailbox_close(&process->mailbox));
+    bool swept = mailbox_sweep(&process->mailbox, UINT32_MAX);
+    INVARIANT(swept);
     signal_discard(process);
     process->pid = (struct pid){0};
     process_release(process);

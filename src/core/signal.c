@@ -127,6 +127,7 @@ static void signal_handle(struct process *process, struct message *signal)
         stop_arrive(process, signal);
         return;
     case SIGNAL_REPLY:
+        mailbox_forget_answer(&process->mailbox, signal);
         if (monitor_answered(process, signal)) {
             signal_tell(process, signal, MESSAGE_REPLY);
         } else {
@@ -185,9 +186,11 @@ static void signal_settle(struct process *process, struct message *signal)
     case SIGNAL_DOWN:
         (void)monitor_ended(process, signal);
         break;
+    case SIGNAL_REPLY:
+        mailbox_forget_answer(&process->mailbox, signal);
+        break;
     case SIGNAL_EXIT:
     case SIGNAL_STOP:
-    case SIGNAL_REPLY:
     case SIGNAL_ALARM:
         break;
     }
@@ -201,7 +204,7 @@ void signal_close(struct process *process, struct entry *arrived)
         if (arrived->kind == ENTRY_SIGNAL) {
             signal_settle(process, CONTAINER_OF(arrived, struct message, entry));
         } else {
-            arrived->destroy(arrived);
+            mailbox_append(&process->mailbox, CONTAINER_OF(arrived, struct message, entry));
         }
         arrived = next;
     }

@@ -76,7 +76,8 @@ void signal_tell(struct process *process, struct message *signal, enum message_k
  *  may raise a stop (core/process.h). */
 void signal_handle_all(struct process *process);
 
-/** At exit, after mailbox_close(), with what that returned: let what had arrived act, and destroy it. */
+/** At exit, after mailbox_close(), with what that returned: let signals that had arrived act; messages are left to
+ *  mailbox_sweep(). */
 void signal_close(struct process *process, struct entry *arrived);
 
 /** At exit: tell up to `most` links and monitors, and forget them. True: that was all. `reason` is borrowed. */

@@ -176,6 +176,18 @@ static void reader_begins_waiting(struct stream *stream)
     }
 }
 
+size_t stream_room(struct stream *stream, size_t wants_bytes)
+{
+    lock_take(&stream->lock);
+    bool closed = stream->closed || stream->ended || stream->aborted;
+    size_t room = closed ? SIZE_MAX : stream->limit_bytes - stream->size;
+    if (room < wants_bytes) {
+        writer_begins_waiting(stream, wants_bytes);
+    }
+    lock_release(&stream->lock);
+    return room;
+}
+
 bool stream_await_reader(struct stream *stream)
 {
     lock_take(&stream->lock);

@@ -67,6 +67,10 @@ void stream_set_writer(struct stream *stream, struct stream_waker writer);
 enum stream_result stream_write(struct stream *stream, const void *data, size_t size_bytes,
                                 size_t *ret_written) MUST_USE;
 
+/** Writer: how much fits now. Less than `wants_bytes`: it will be woken once there is so much, which must be no more than
+ *  the limit. SIZE_MAX where a write would say STREAM_CLOSED. */
+size_t stream_room(struct stream *stream, size_t wants_bytes);
+
 /** Writer: wait as if there was no room, unless nothing is unread. True: it will be woken once the reader has
  *  taken some, or has closed. */
 bool stream_await_reader(struct stream *stream) MUST_USE;

@@ -38,6 +38,8 @@ static bool supervisor_hear(struct supervisor *supervisor)
         case MESSAGE_CALL:
         case MESSAGE_REPLY:
         case MESSAGE_TIMER:
+        case MESSAGE_FRAME:
+        case MESSAGE_CLOSE:
         case MESSAGE_CHANGED:
             break;
         }

@@ -56,7 +56,7 @@ struct supervisor_event {
     const char *supervisor, *child; /**< `child` NULL where none is meant. */
     struct pid pid;                 /**< The child's. */
     const char *reason;
-    bool restarts;          /**< It is going to be started again, if the intensity allows. */
+    bool restarts;          /**< It is going to be started again. */
     uint64_t restart_count; /**< Of the child, ever. */
 };
 

@@ -172,14 +172,15 @@ static bool supervisor_may_restart(struct supervisor *supervisor)
     return true;
 }
 
+static void supervisor_give_up(struct supervisor *supervisor, struct child *child)
+{
+    const char *why = "restart intensity reached";
+    supervisor_tell(supervisor, SUPERVISOR_ESCALATED, child, why, false);
+    supervisor_end(supervisor, EXIT_SHUTDOWN, why, NULL);
+}
+
 static void supervisor_begin_restart(struct supervisor *supervisor, struct child *child)
 {
-    if (!supervisor_may_restart(supervisor)) {
-        const char *why = "restart intensity reached";
-        supervisor_tell(supervisor, SUPERVISOR_ESCALATED, child, why, false);
-        supervisor_end(supervisor, EXIT_SHUTDOWN, why, NULL);
-        return;
-    }
     atomic_fetch_add_explicit(&child->restarts, 1, memory_order_relaxed);
     size_t index = (size_t)(child - supervisor->children);
     supervisor->range = index;
@@ -230,14 +231,16 @@ static enum step step_watch(struct supervisor *supervisor)
     if (child == NULL) {
         return STEP_WAIT;
     }
-    bool restarts = true;
+    bool shall = child->retry || child_is_to_restart(child);
+    bool may = shall && supervisor_may_restart(supervisor);
     if (!child->retry) {
-        restarts = child_is_to_restart(child);
-        supervisor_tell(supervisor, SUPERVISOR_CHILD_EXITED, child, child->reason->text, restarts);
+        supervisor_tell(supervisor, SUPERVISOR_CHILD_EXITED, child, child->reason->text, may);
     }
     child_forget(child);
-    if (restarts) {
+    if (may) {
         supervisor_begin_restart(supervisor, child);
+    } else if (shall) {
+        supervisor_give_up(supervisor, child);
     }
     return STEP_MORE;
 }

@@ -36,19 +36,20 @@ enum engine_call_result abi_sleep(struct engine_call *call)
 {
     struct process *process = guest_process(guest_of_call(call));
     uint64_t now_ns = node_now_ns(process->node);
-    if (call->state == 0) {
+    bool first = call->state == 0;
+    if (first) {
         if (call->arguments[0] > ABI_TIME_MAX_NS) {
             return guest_answer(call, ABI_INVALID);
         }
         call->state = now_ns + call->arguments[0];
         process_wake_at(process, call->state);
-        return ENGINE_CALL_PARK;
     }
-    if (now_ns < call->state) {
+    bool deserted = guest_is_deserted(guest_of_call(call));
+    if ((first || now_ns < call->state) && !deserted) {
         return ENGINE_CALL_PARK;
     }
     process_cancel_wake(process);
-    return guest_answer(call, 0);
+    return guest_answer(call, deserted ? ABI_CLOSED : 0);
 }
 
 /* clock() -> i64: nanoseconds of a clock that never goes back. */

@@ -132,6 +132,8 @@ enum engine_call_result abi_set_label(struct engine_call *call)
     if (!is_line(line, size)) {
         return guest_answer(call, ABI_INVALID);
     }
-    process_set_note(guest_process(guest_of_call(call)), line, size);
+    if (!process_set_note(guest_process(guest_of_call(call)), line, size)) {
+        return guest_answer(call, ABI_NO_MEMORY);
+    }
     return guest_answer(call, 0);
 }

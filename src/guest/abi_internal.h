@@ -72,11 +72,15 @@ void abi_unmake_message(struct guest *guest, struct message *message, int32_t ha
 /** Begin to wait: `timeout` 0 (once), -1 (for ever), or nanoseconds; sets `call->state`, which is 0 before. False: invalid. */
 bool abi_wait_begin(struct engine_call *call, uint64_t timeout);
 
-/** Nothing is there yet: park, or the answer "timeout". */
+/** Nothing is there yet: park, or the answer "timeout", or "closed" when the client that it streams to has left. */
 enum engine_call_result abi_wait_on(struct engine_call *call);
 
 /** Something is there: no wake is wanted any more. */
 void abi_wait_end(struct engine_call *call);
+
+/** The unit of work is over: it waits for mail; and the next one begins. For roles with unit_ns. */
+void abi_unit_rest(struct guest *guest);
+void abi_unit_begin(struct guest *guest);
 
 /** Set an i64 result. */
 enum engine_call_result abi_answer_wide(struct engine_call *call, int64_t value);

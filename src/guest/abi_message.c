@@ -11,7 +11,8 @@
 _Static_assert(ABI_MAIL_SEND == (int)MESSAGE_SEND && ABI_MAIL_CALL == (int)MESSAGE_CALL &&
                    ABI_MAIL_REPLY == (int)MESSAGE_REPLY && ABI_MAIL_DOWN == (int)MESSAGE_DOWN &&
                    ABI_MAIL_EXIT == (int)MESSAGE_EXIT && ABI_MAIL_TIMER == (int)MESSAGE_TIMER &&
-                   ABI_MAIL_STOP == (int)MESSAGE_STOP && MESSAGE_CHANGED == ABI_MAIL_STOP + 1,
+                   ABI_MAIL_STOP == (int)MESSAGE_STOP && ABI_MAIL_FRAME == (int)MESSAGE_FRAME &&
+                   ABI_MAIL_CLOSE == (int)MESSAGE_CLOSE && MESSAGE_CHANGED == ABI_MAIL_CLOSE + 1,
                "abi.toml and core/message.h name the same kinds");
 _Static_assert(ABI_EXIT_NORMAL == (int)EXIT_NORMAL && ABI_EXIT_KILLED == (int)EXIT_KILLED,
                "abi.toml and core/exit.h name the same classes");
@@ -59,8 +60,11 @@ enum engine_call_result abi_reply(struct engine_call *call)
         return guest_answer(call, ABI_INVALID);
     }
     /* The caller may be of another namespace: that it called is what allows the answer. */
-    monitor_reply(guest->process.node, (struct pid){call->arguments[0]}, call->arguments[1],
-                  message);
+    if (!monitor_reply(guest->process.node, (struct pid){call->arguments[0]}, call->arguments[1],
+                       message)) {
+        abi_unmake_message(guest, message, handle);
+        return guest_answer(call, ABI_FULL);
+    }
     return guest_answer(call, 0);
 }
 
@@ -175,17 +179,19 @@ static bool read_filter(struct engine_call *call, uint64_t pointer, struct mailb
 _Static_assert(ARRAY_LENGTH(((struct abi_filter *)0)->labels) == FILTER_LABELS_MAX,
                "abi.toml and core/mailbox.h have as many labels");
 
-/* A service's unit of work lasts from one receive to the next; its first one says that it has started. */
+/* A unit of work of a service, or of who streams to a client, lasts from one receive to the next; a service's first one says
+ * that it has started. */
 static void begin_unit(struct guest *guest)
 {
-    if (!guest->role->service) {
+    if (!guest->role->service && !guest->streams) {
         return;
     }
-    if (!guest->announced) {
+    if (guest->role->service && !guest->announced) {
         guest->announced = true;
         supervisor_child_started(&guest->process);
     }
     process_begin_unit(&guest->process);
+    abi_unit_rest(guest);
 }
 
 /* receive(filter, mail, buffer, capacity, timeout) -> i32. */
@@ -211,9 +217,14 @@ enum engine_call_result abi_receive(struct engine_call *call)
         begin_unit(guest);
     }
     if (!take(guest, post, call->arguments[0] != 0 ? &filter : NULL, &place)) {
-        return abi_wait_on(call);
+        result = abi_wait_on(call);
+        if (result == ENGINE_CALL_DONE) {
+            abi_unit_begin(guest);
+        }
+        return result;
     }
     abi_wait_end(call);
+    abi_unit_begin(guest);
     return guest_answer(call, 0);
 }
 

@@ -222,8 +222,14 @@ enum engine_call_result abi_wait_on(struct engine_call *call)
     struct process *process = guest_process(guest_of_call(call));
     /* One that must end gets no answer, which would be wrong: it ends where it waits. Relaxed: if it is not seen now, the
      * next tick sees it. */
+    if (atomic_load_explicit(&process->stop, memory_order_relaxed) != STOP_NONE) {
+        return ENGINE_CALL_PARK;
+    }
+    if (guest_is_deserted(guest_of_call(call))) {
+        abi_wait_end(call);
+        return guest_answer(call, ABI_CLOSED);
+    }
     if (call->state == WAIT_FOR_EVER ||
-        atomic_load_explicit(&process->stop, memory_order_relaxed) != STOP_NONE ||
         (call->state != WAIT_ONCE && node_now_ns(process->node) < call->state)) {
         return ENGINE_CALL_PARK;
     }

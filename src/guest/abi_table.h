@@ -59,10 +59,12 @@ enum abi_request_field {
     ABI_REQUEST_FIELD_REMOTE = 5,
     /** As in the answer's `X-Request-Id` and in the node's log */
     ABI_REQUEST_FIELD_ID = 6,
+    /** Of a WebSocket: what was agreed on, or empty */
+    ABI_REQUEST_FIELD_SUBPROTOCOL = 7,
     /** `https` when the client speaks TLS, with the node or with a trusted proxy; else `http` */
-    ABI_REQUEST_FIELD_SCHEME = 7,
+    ABI_REQUEST_FIELD_SCHEME = 8,
     /** The subject of the client's verified certificate, as `CN=name,O=firm`; empty without one */
-    ABI_REQUEST_FIELD_CERTIFICATE = 8,
+    ABI_REQUEST_FIELD_CERTIFICATE = 9,
 };
 
 /** What a piece of mail is. */
@@ -82,6 +84,12 @@ enum abi_mail_kind {
     ABI_MAIL_TIMER = 5,
     /** Asked to stop: finish, and return */
     ABI_MAIL_STOP = 6,
+    /** A message of this WebSocket's client; `label` is its ws_kind. `sender` is 0: no process can
+     *  send one */
+    ABI_MAIL_FRAME = 7,
+    /** The WebSocket is closed: `label` is the code (1005: none was given, 1006: the client is
+     *  gone without a word), the reason in the body. Nothing can be sent any more; return */
+    ABI_MAIL_CLOSE = 8,
 };
 
 /** How a process ended. */
@@ -106,6 +114,13 @@ enum abi_exit_class {
     ABI_EXIT_NOPROC = 8,
     /** Its node cannot be reached */
     ABI_EXIT_NOCONNECTION = 9,
+};
+
+/** What a message of a WebSocket is. */
+enum abi_ws_kind {
+    /** UTF-8 */
+    ABI_WS_TEXT = 1,
+    ABI_WS_BINARY = 2,
 };
 
 /** What to wait for. */
@@ -177,6 +192,7 @@ struct abi_mail {
     uint32_t size;
     /** 0: the platform */
     uint64_t sender;
+    /** Of a `frame`: ws_kind; of a `close`: the code */
     uint64_t label;
     /** Of an `exit`: -1 when a link brought it, 0 when it was sent */
     uint64_t reference;
@@ -345,7 +361,7 @@ _Static_assert(sizeof(struct abi_child_state) == 80, "layout");
     X(monitor, "I:I", false)                                                                       \
     X(demonitor, "I:i", false)                                                                     \
     X(trap_exits, "i:i", false)                                                                    \
-    X(exit, "ii:", false)                                                                          \
+    X(exit, "ii:", true)                                                                           \
     X(exit_signal, "Iii:i", false)                                                                 \
     X(kill, "I:i", false)                                                                          \
     X(register, "iii:i", false)                                                                    \
@@ -384,9 +400,14 @@ _Static_assert(sizeof(struct abi_child_state) == 80, "layout");
     X(request_header, "iiii:i", false)                                                             \
     X(request_header_at, "iii:i", false)                                                           \
     X(request_read, "ii:i", true)                                                                  \
-    X(respond, "iiiii:i", true)                                                                    \
+    X(respond, "iiiii:i", false)                                                                   \
     X(respond_begin, "iiiI:i", false)                                                              \
     X(respond_write, "ii:i", true)                                                                 \
-    X(client_gone, ":i", false)
+    X(client_gone, ":i", false)                                                                    \
+    X(sse_begin, "ii:i", false)                                                                    \
+    X(sse_send, "iiiiiii:i", true)                                                                 \
+    X(sse_comment, "ii:i", true)                                                                   \
+    X(ws_send, "iii:i", true)                                                                      \
+    X(ws_close, "iii:i", false)
 
 /* clang-format on */

@@ -72,12 +72,17 @@ enum engine_call_result abi_trap_exits(struct engine_call *call)
     return guest_answer(call, was);
 }
 
+/* Of a reason that a guest gives: what guest-abi.md says. */
+enum { EXIT_TEXT_MAX = 199 };
+_Static_assert(EXIT_TEXT_MAX < (int)EXIT_REASON_BYTES, "a guest's reason fits");
+
 static bool is_word(const uint8_t *text, size_t size, const char *word)
 {
     return size == strlen(word) && memcmp(text, word, size) == 0;
 }
 
-/* exit(reason, size): the engine ends it with the call's text as reason, guest.c gives the class. */
+/* exit(reason, size): it parks, for ever, and its turn ends as the process's last one (guest_turn()): an error would make the
+ * engine write a backtrace, which costs as much as half of a spawn and which nobody wants to see. */
 enum engine_call_result abi_exit(struct engine_call *call)
 {
     const uint8_t *text = guest_window(call, call->arguments[0], call->arguments[1]);
@@ -86,19 +91,20 @@ enum engine_call_result abi_exit(struct engine_call *call)
     }
     struct guest *guest = guest_of_call(call);
     size_t size = (uint32_t)call->arguments[1];
+    struct exit *exit = guest->leaving;
     guest->left = true;
-    guest->left_class = size == 0 || is_word(text, size, "normal") ? EXIT_NORMAL
-                        : is_word(text, size, "shutdown")          ? EXIT_SHUTDOWN
-                                                                   : EXIT_EXITED;
-    size_t kept = size < sizeof call->text - 1 ? size : sizeof call->text - 1;
-    if (guest->left_class != EXIT_EXITED) {
+    exit->exit_class = size == 0 || is_word(text, size, "normal") ? EXIT_NORMAL
+                       : is_word(text, size, "shutdown")          ? EXIT_SHUTDOWN
+                                                                  : EXIT_EXITED;
+    size_t kept = size < EXIT_TEXT_MAX ? size : EXIT_TEXT_MAX;
+    if (exit->exit_class != EXIT_EXITED) {
         kept = 0;
     }
     for (size_t i = 0; i < kept; i++) {
-        call->text[i] = text[i] < ' ' ? ' ' : (char)text[i]; /* one line, and no zero bytes */
+        exit->reason[i] = text[i] < ' ' ? ' ' : (char)text[i]; /* one line, and no zero bytes */
     }
-    call->text[kept] = '\0';
-    return ENGINE_CALL_TRAP;
+    exit->reason[kept] = '\0';
+    return ENGINE_CALL_PARK;
 }
 
 /* Find one that shall be ended. NULL: `*ret` is the answer. */

@@ -57,6 +57,47 @@ static int32_t look_at_all(struct guest *guest, uint8_t *set, size_t count, bool
     return ready_count;
 }
 
+static bool waits_for_mail(const uint8_t *set, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct abi_wait entry;
+        memcpy(&entry, set + i * sizeof entry, sizeof entry);
+        if (entry.kind == ABI_WAIT_MAIL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void abi_unit_rest(struct guest *guest)
+{
+    if (guest->role->unit_ns != NULL) {
+        process_set_deadline(&guest->process, 0);
+    }
+}
+
+void abi_unit_begin(struct guest *guest)
+{
+    if (guest->role->unit_ns != NULL) {
+        process_set_deadline(&guest->process, guest->role->unit_ns(guest->context));
+    }
+}
+
+/* Nothing is ready: wait, without its time running while it is mail that is waited for. */
+static enum engine_call_result rest(struct engine_call *call, const uint8_t *set, size_t count)
+{
+    struct guest *guest = guest_of_call(call);
+    bool idle = waits_for_mail(set, count);
+    if (idle) {
+        abi_unit_rest(guest);
+    }
+    enum engine_call_result result = abi_wait_on(call);
+    if (idle && result == ENGINE_CALL_DONE) {
+        abi_unit_begin(guest);
+    }
+    return result;
+}
+
 /* wait(set, count, timeout) -> i32: how many are ready. */
 enum engine_call_result abi_wait(struct engine_call *call)
 {
@@ -77,11 +118,14 @@ enum engine_call_result abi_wait(struct engine_call *call)
     int32_t ready = look_at_all(guest, set, count, &again);
     if (ready != 0) {
         abi_wait_end(call);
+        if (!first && waits_for_mail(set, count)) {
+            abi_unit_begin(guest);
+        }
         return guest_answer(call, ready);
     }
     if (first && again) {
         process_wake(&guest->process);
         return ENGINE_CALL_PARK;
     }
-    return abi_wait_on(call);
+    return rest(call, set, count);
 }

@@ -43,7 +43,7 @@ struct capacity_plan {
 };
 
 enum {
-    CAPACITY_MAPPINGS_RESERVE = 6000, /**< For the program itself, code of components, buffers. */
+    CAPACITY_MAPPINGS_RESERVE = 5500, /**< For the program itself, code of components, buffers. */
     CAPACITY_FIBERS_MIN = 16,         /**< Below that a pool is not worth starting. */
     CAPACITY_FIBERS_MAX = 200000,     /**< Of one engine. */
     CAPACITY_PARTS_MAX = 24,          /**< Memories, tables, core instances of one instance. */

@@ -293,6 +293,11 @@ enum engine_kind component_kind(const struct component *component)
     return component->inspection.kind;
 }
 
+bool component_is_command(const struct component *component)
+{
+    return component->inspection.command;
+}
+
 const struct grant *component_grant(const struct component *component)
 {
     return component->grant;

@@ -49,6 +49,9 @@ bool component_entry(struct component *component, const char *name, uint32_t *re
 
 const char *component_name(const struct component *component);
 enum engine_kind component_kind(const struct component *component);
+
+/** Whether it is a command: exports `_start`, or wasi:cli/run. */
+bool component_is_command(const struct component *component);
 const struct grant *component_grant(const struct component *component);
 
 /** Processes of it that live now, and ever. */

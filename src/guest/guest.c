@@ -63,6 +63,9 @@ void guest_start(void)
 {
     static const struct engine_process_functions functions = {
         .tick = on_tick, .retain = on_retain, .wake = on_wake, .release = on_release};
+    /* Else RUST_BACKTRACE in the environment makes the engine note its own native stack with each error, which every end but a
+     * return is: 6 us for something that nobody looks at. (It asks once, at the first error.) */
+    (void)setenv("RUST_LIB_BACKTRACE", "0", 1);
     engine_set_process_functions(&functions);
 }
 
@@ -96,12 +99,6 @@ static void classify(struct guest *guest, struct engine_exit *from, struct exit 
         snprintf(ret->reason, sizeof ret->reason, "pool full: %.200s", from->text);
         return;
     case ENGINE_EXIT_HOST:
-        if (guest->left) {
-            ret->exit_class = guest->left_class;
-            exit_fini(ret); /* nothing to debug: it wanted to go */
-        }
-        snprintf(ret->reason, sizeof ret->reason, "%s", from->text);
-        return;
     case ENGINE_EXIT_TRAP:
     case ENGINE_EXIT_FAULT:
         snprintf(ret->reason, sizeof ret->reason, "%s", from->text);
@@ -117,8 +114,12 @@ static enum turn guest_turn(struct process *process, struct exit *ret_exit)
         guest->role->before_turn(guest, guest->context);
     }
     guest->yielded = false;
+    guest->leaving = ret_exit;
     struct engine_exit ended = {0};
     if (!engine_fiber_poll(guest->fiber, &ended)) {
+        if (guest->left) {
+            return TURN_ENDED;
+        }
         return guest->yielded ? TURN_YIELDED : TURN_PARKED;
     }
     classify(guest, &ended, ret_exit);
@@ -381,6 +382,16 @@ const struct grant *guest_grant(const struct guest *guest)
 void *guest_context(struct guest *guest, const struct guest_role *role)
 {
     return guest->role == role ? guest->context : NULL;
+}
+
+void guest_begin_stream(struct guest *guest)
+{
+    guest->streams = true;
+}
+
+bool guest_is_deserted(struct guest *guest)
+{
+    return guest->streams && guest->role->gone != NULL && guest->role->gone(guest, guest->context);
 }
 
 bool guest_was_refused(const struct guest *guest)

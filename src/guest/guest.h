@@ -19,6 +19,9 @@ struct guest_role {
     /** Lives from one piece of mail to the next: each receive begins a unit of work, the first one says that it
      *  has started. Hears that it shall stop, instead of ending at once. */
     bool service;
+    /** How long a unit of work may take that begins with a piece of mail; while it waits for mail no time runs. NULL: the
+     *  deadline that it was spawned with counts, for all of its life. */
+    uint64_t (*unit_ns)(const void *context);
     /** At the begin of every turn, on its worker. */
     void (*before_turn)(struct guest *guest, void *context);
     /** Whether the client that it works for has left; NULL: it has none. */
@@ -68,6 +71,10 @@ const struct grant *guest_grant(const struct guest *guest);
 
 /** Its context if its role is `role`, else NULL. */
 void *guest_context(struct guest *guest, const struct guest_role *role);
+
+/** From now on it lives from one piece of mail to the next, as a service does, for one client: each receive begins a
+ *  unit of work, and once the client has left (the role's `gone`), what would wait ends with ABI_CLOSED. */
+void guest_begin_stream(struct guest *guest);
 
 /** The window at `pointer` of `size_bytes` in the caller's memory, or NULL: then the call's text is
  *  set and the host function returns ENGINE_CALL_TRAP. Both come as raw i32 arguments. */

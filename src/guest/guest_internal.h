@@ -34,13 +34,17 @@ struct guest {
     struct post *post;  /* owner: mail and calls under way (abi_internal.h); NULL: none ever */
     bool announced;     /* owner: a service that has said that it has started */
     bool asked_to_stop; /* owner: it was told so: its return is a shutdown */
-    bool left;          /* owner: by exit(), with the class below */
-    enum exit_class left_class;
+    bool left;          /* owner: by exit(): it stays parked in that call until it is reclaimed */
+    struct exit *leaving; /* owner: of the turn under way, what exit() fills */
+    bool streams;       /* owner: see guest_begin_stream() */
     atomic_uint_least64_t memory_bytes; /* owner writes, any thread reads: at its last host call */
 };
 
 /** The guest that a process is, or NULL: another kind of body. Any thread. */
 const struct guest *guest_from_process(const struct process *process);
+
+/** Whether it streams to a client that has left: it waits for nothing any more. Owner. */
+bool guest_is_deserted(struct guest *guest);
 
 /** Whether a guest may know of that process: of its own namespace, or one of allow-namespaces. Any thread. */
 bool guest_reaches(const struct guest *guest, const struct process *target);

@@ -50,6 +50,7 @@ struct manifest_node {
     struct manifest_number max_restarts;  /**< Of the node's top supervisor, inside window_ms. */
     struct manifest_number window_ms;     /**< Likewise. */
     struct manifest_number on_escalation; /**< enum manifest_escalation */
+    struct manifest_text user; /**< Whose rights to have once everything is bound; NULL: as started. */
 };
 
 /** What the node does when its top supervisor gives up. */
@@ -143,7 +144,7 @@ struct manifest_target {
 };
 
 struct manifest_route {
-    const char *method; /**< "GET"; "*": any. */
+    const char *method; /**< "GET"; "*": any; "WS": a WebSocket. */
     const char *pattern;
     struct manifest_target target;
     uint32_t line;
@@ -182,11 +183,58 @@ struct manifest_proxies {
     const char *const *written; /**< Terminated by NULL; or NULL: none. */
 };
 
+/** What each client's address may take of a listener; 0: no limit. */
+struct manifest_rate {
+    struct manifest_number max_connections, connections_per_second;
+    struct manifest_number requests_per_second;
+    struct manifest_number requests_burst; /**< 0: as many as a second gives. */
+};
+
+/** Several texts; also joined, as they are shown and go out. */
+struct manifest_list {
+    const char *const *values; /**< NULL-terminated; NULL: not given. */
+    const char *joined;        /**< "GET, POST"; "" for none. */
+    uint32_t line;
+};
+
+/** One [[serve.static]] */
+struct manifest_static {
+    uint32_t line;
+    struct manifest_text prefix;   /**< "/" or "/a/b": without a slash at its end. */
+    struct manifest_text folder;   /**< As this program opens it. */
+    struct manifest_text index;    /**< What a path means that ends in "/". */
+    struct manifest_text fallback; /**< NULL: none. */
+    struct manifest_text cache_control;
+    struct manifest_flag precompressed;
+    struct manifest_flag dotfiles;
+};
+
+/** [serve.cors] */
+struct manifest_cors {
+    uint32_t line; /**< 0: there is none. */
+    struct manifest_list origins, methods, headers, expose;
+    struct manifest_number max_age_s;
+    struct manifest_flag credentials;
+};
+
+/** What a [[serve]] says of content. */
+struct manifest_content {
+    struct manifest_list codings; /**< "br", "gzip", best first; none: no compression. */
+    struct manifest_list types;   /**< Not given: the usual ones. */
+    struct manifest_number compression_min_bytes;
+    struct manifest_flag security_headers;
+    struct manifest_flag redirect_to_https;
+    struct manifest_number https_port;
+    struct manifest_cors cors;
+    const struct manifest_static *folders;
+    size_t folder_count;
+};
+
 /** One [[serve]]. */
 struct manifest_serve {
     uint32_t line;
     struct manifest_text listen;   /**< Checked with address_parse(). */
-    struct manifest_text protocol; /**< "http" */
+    struct manifest_text protocol; /**< "http", "ws", "sse" */
     struct manifest_number deadline_ms;
     struct manifest_number stream_deadline_ms; /**< 0: none. */
     struct manifest_number header_timeout_ms;
@@ -199,17 +247,24 @@ struct manifest_serve {
     struct manifest_number max_body_bytes;
     struct manifest_number stream_buffer_bytes;
     struct manifest_number disconnect_grace_ms;
+    struct manifest_number heartbeat_ms; /**< Of streams of events; 0: none. */
     struct manifest_flag cancel_on_disconnect;
     struct manifest_tls tls;
     struct manifest_proxies trusted;
     struct manifest_flag
         proxy_protocol;                /**< Connections of trusted proxies begin with its header. */
+    struct manifest_rate rate;
+    struct manifest_number max_message_bytes; /**< Of WebSockets, as what follows. */
+    struct manifest_number ping_ms;           /**< 0: none. */
+    struct manifest_names subprotocols;
+    struct manifest_names allowed_origins; /**< Not given: only the host that was asked. */
     struct manifest_text component;    /**< As written; set: `everything` answers all requests. */
     struct manifest_target everything; /**< Counts only without routes. */
     const struct manifest_route *routes;
     size_t route_count;
     const struct manifest_header *headers;
     size_t header_count;
+    struct manifest_content content;
 };
 
 /** One child of a [[supervisor]]: either of them. */
@@ -307,6 +362,9 @@ struct manifest *manifest_load_text(const char *path, const char *text, size_t s
 /** NULL is allowed. */
 void manifest_destroy(struct manifest *manifest);
 DEFINE_AUTO_DESTROY(manifest)
+
+/** Whether everything on that listener is a WebSocket. */
+bool serve_is_websocket(const struct manifest_serve *serve);
 
 /** The component of that name, or NULL. */
 const struct manifest_component *manifest_component(const struct manifest *manifest,

@@ -184,6 +184,27 @@ static bool print_names(struct report *report, const char *key, const struct man
     return true;
 }
 
+/* Names that are given or not; `otherwise`: what none of them means. */
+static bool print_list(struct report *report, const char *key, const struct manifest_names *names,
+                       const char *otherwise)
+{
+    AUTO(bytes_finip) struct bytes joined = {0};
+
+    report_list_open(report, key);
+    for (size_t i = 0; names->names != NULL && names->names[i] != NULL; i++) {
+        if (!bytes_printf(&joined, "%s%s", i == 0 ? "" : " ", names->names[i])) {
+            return false;
+        }
+        report_element(report, names->names[i]);
+    }
+    report_list_close(report);
+    if (!bytes_terminate(&joined)) {
+        return false;
+    }
+    report_line(report, key, names->names == NULL ? otherwise : (char *)joined.data, names->line);
+    return true;
+}
+
 static bool print_component(struct report *report, const struct manifest_component *component)
 {
     char title[96];
@@ -305,6 +326,71 @@ static void print_tls(struct report *report, const struct manifest_tls *tls)
     report_close(report);
 }
 
+static void print_joined(struct report *report, const char *key, const struct manifest_list *list,
+                         const char *empty)
+{
+    bool none = list->values == NULL || list->values[0] == NULL;
+
+    report_line(report, key, none ? empty : list->joined, list->line);
+    report_list_open(report, key);
+    for (size_t i = 0; !none && list->values[i] != NULL; i++) {
+        report_element(report, list->values[i]);
+    }
+    report_list_close(report);
+}
+
+static void print_cors(struct report *report, const struct manifest_cors *cors)
+{
+    report_line(report, "cors", cors->line == 0 ? "none" : "as follows", cors->line);
+    if (cors->line == 0) {
+        return;
+    }
+    report_map_open(report, "cors");
+    print_joined(report, "origins", &cors->origins, "none");
+    print_joined(report, "methods", &cors->methods, "none");
+    print_joined(report, "headers", &cors->headers, "none");
+    print_joined(report, "expose", &cors->expose, "none");
+    report_number(report, "max-age-s", cors->max_age_s, NULL);
+    report_flag(report, "credentials", cors->credentials);
+    report_close(report);
+}
+
+static bool print_folder(struct report *report, const struct manifest_static *folder)
+{
+    AUTO(bytes_finip) struct bytes name = {0};
+
+    if (!bytes_printf(&name, "static %s", folder->prefix.value) || !bytes_terminate(&name)) {
+        return false;
+    }
+    report_line(report, (char *)name.data, folder->folder.value, folder->line);
+    report_map_open(report, NULL);
+    report_member(report, "prefix", folder->prefix.value);
+    report_member(report, "folder", folder->folder.value);
+    report_member(report, "index", folder->index.value);
+    report_member(report, "fallback", folder->fallback.value);
+    report_member(report, "cache-control", folder->cache_control.value);
+    report_member_flag(report, "precompressed", folder->precompressed.value);
+    report_member_flag(report, "dotfiles", folder->dotfiles.value);
+    report_member_source(report, folder->line);
+    report_close(report);
+    return true;
+}
+
+static bool print_content(struct report *report, const struct manifest_content *content)
+{
+    bool fits = true;
+
+    print_joined(report, "compression", &content->codings, "none");
+    print_joined(report, "compression-types", &content->types, "the usual ones");
+    print_cors(report, &content->cors);
+    report_list_open(report, "static");
+    for (size_t i = 0; fits && i < content->folder_count; i++) {
+        fits = print_folder(report, &content->folders[i]);
+    }
+    report_list_close(report);
+    return fits;
+}
+
 static bool print_serve(struct report *report, const struct manifest_serve *serve, size_t number)
 {
     char title[64];
@@ -315,6 +401,10 @@ static bool print_serve(struct report *report, const struct manifest_serve *serv
     print_fields(report, &SCHEMA_SERVE, serve);
     fits = print_trusted(report, &serve->trusted);
     print_tls(report, &serve->tls);
+    fits = fits && print_content(report, &serve->content);
+    fits = fits && print_list(report, "subprotocols", &serve->subprotocols, "none") &&
+           print_list(report, "allowed-origins", &serve->allowed_origins,
+                      "the host that was asked");
     report_list_open(report, "headers");
     for (size_t i = 0; fits && i < serve->header_count; i++) {
         fits = print_header(report, &serve->headers[i]);

@@ -8,7 +8,8 @@
 /* What the route table takes; here so that the message has a line and a column. */
 enum { SEGMENTS_MAX = 32, PATTERN_BYTES_MAX = 1024 };
 
-static const char *const METHODS[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+static const char *const METHODS[] = {"GET",    "HEAD",  "POST",    "PUT",
+                                      "DELETE", "PATCH", "OPTIONS", "WS"};
 
 bool route_key_is_token(const char *text, size_t size_bytes)
 {

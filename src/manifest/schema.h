@@ -60,7 +60,8 @@ void schema_read(struct loader *loader, const struct schema *schema, const char 
                  const struct toml_node *table, void *section);
 
 extern const struct schema SCHEMA_ROOT, SCHEMA_NODE, SCHEMA_LOG, SCHEMA_ADMIN, SCHEMA_SERVE,
-    SCHEMA_COMPONENT, SCHEMA_CAPABILITY, SCHEMA_SUPERVISOR, SCHEMA_SCHEDULE;
+    SCHEMA_COMPONENT, SCHEMA_CAPABILITY, SCHEMA_SUPERVISOR, SCHEMA_SCHEDULE, SCHEMA_CORS,
+    SCHEMA_STATIC;
 
 /** The keys of struct manifest_limits: part of components and capabilities. */
 extern const struct field LIMIT_FIELDS[];

@@ -19,6 +19,8 @@ struct serve_section {
     struct manifest_serve serve; /* First: the schema's offsets hold for both. */
     const struct toml_node *routes, *headers;
     const struct toml_node *tls, *trusted;
+    const struct toml_node *compression, *compression_types, *cors, *folders;
+    const struct toml_node *subprotocols, *origins;
 };
 
 /** A [components.<name>] while it is read. */
@@ -56,6 +58,10 @@ struct capability {
     const struct capability *parent; /**< NULL: `inherits` names a profile, or is wrong. */
     bool visited;                    /**< While looking for cycles. */
 };
+
+/** The keys of struct manifest_rate: part of a [[serve]]. */
+enum { RATE_FIELD_COUNT = 4 };
+extern const struct field RATE_FIELDS[RATE_FIELD_COUNT];
 
 /** A limit by its place in LIMIT_FIELDS. */
 struct manifest_number *limit_at(struct manifest_limits *limits, size_t index);
@@ -113,9 +119,29 @@ void proxies_check(struct loader *loader, const struct toml_node *table,
 /** Read every [[serve]]; `array` may be NULL. */
 void serves_read(struct loader *loader, const struct toml_node *array);
 
+/** Read what one listener says of its WebSockets; after its own keys. */
+void websocket_read(struct loader *loader, const struct serve_section *section,
+                    struct manifest_serve *serve);
+
 /** Read [serve.routes] of one listener. */
 void routes_read(struct loader *loader, const struct toml_node *table,
                  struct manifest_serve *serve);
+
+/** Read what one listener says of content: compression, [serve.cors]. */
+void content_read(struct loader *loader, struct serve_section *section);
+
+/** Read every [[serve.static]] of one listener; NULL: there is none. */
+void folders_read(struct loader *loader, const struct toml_node *array,
+                  struct manifest_serve *serve);
+
+/** Once everything is read: none may publish what is secret, or be replaced by a guest. */
+void folders_check(struct loader *loader);
+
+/** Whether one path is the other or lies below it; both absolute, without links. */
+bool path_lies_in(const char *inner, const char *outer);
+
+/** Whether `value` may be a header's: no control characters, no white space at its ends. */
+bool header_value_is_valid(const char *value);
 
 /** Say at `node` that no component is called `name`. */
 void refuse_component(struct loader *loader, const struct toml_node *node, const char *name);
@@ -133,6 +159,11 @@ void schedules_read(struct loader *loader, const struct toml_node *array);
 /** Find who "component" or "component#entry" names. False: recorded at `node`. */
 bool target_read(struct loader *loader, const struct toml_node *node, const char *text,
                  const struct manifest_serve *serve, struct manifest_target *ret) MUST_USE;
+
+/** Warn, at `node`, if `entry` is what the service `component` itself runs: `what` would start another one each time. */
+void warn_of_second_service(struct loader *loader, const struct toml_node *node,
+                            const struct manifest_component *component, const char *entry,
+                            const char *what);
 
 /** Check `text` as the address of a listener; a relative path of a unix socket is made relative to
  *  the manifest's folder. */

@@ -138,10 +138,15 @@ static void check_processes(struct loader *loader, const struct toml_node *table
 
 /* What only counts for services is a misunderstanding elsewhere. */
 static void check_resident(struct loader *loader, const struct toml_node *table,
-                           const struct manifest_component *component)
+                           struct manifest_component *component)
 {
     static const char *const KEYS[] = {"restart", "shutdown-ms", "start-timeout-ms"};
+    const struct toml_node *resident = section_key(loader, table, "resident");
 
+    if (resident != NULL && resident->kind != TOML_BOOLEAN) {
+        /* Told already, and it keeps the manifest from being used: what else there is was meant for a service. */
+        component->resident.value = true;
+    }
     for (size_t i = 0; !component->resident.value && i < ARRAY_LENGTH(KEYS); i++) {
         const struct toml_node *node = section_key(loader, table, KEYS[i]);
         if (node != NULL) {
@@ -233,6 +238,21 @@ void refuse_component(struct loader *loader, const struct toml_node *node, const
     }
 }
 
+void warn_of_second_service(struct loader *loader, const struct toml_node *node,
+                            const struct manifest_component *component, const char *entry,
+                            const char *what)
+{
+    const char *service = component->entry.value;
+
+    if (component->resident.value && entry != NULL && service != NULL &&
+        strcmp(entry, service) == 0) {
+        problem_warning(loader->problems, loader_value(loader, node),
+                        "'%.80s' is the entry of the service '%.80s': to %s, another process of it "
+                        "is started each time, which is not that service; name another entry",
+                        entry, component->name, what);
+    }
+}
+
 bool target_read(struct loader *loader, const struct toml_node *node, const char *text,
                  const struct manifest_serve *serve, struct manifest_target *ret)
 {
@@ -268,5 +288,6 @@ bool target_read(struct loader *loader, const struct toml_node *node, const char
     if (hash != NULL && ret->entry == NULL) {
         return problem_memory(loader->problems) != NULL;
     }
+    warn_of_second_service(loader, node, component, ret->entry, "answer requests");
     return true;
 }

@@ -71,13 +71,11 @@ static void check_admin_listen(struct loader *loader, const struct toml_node *no
 static void check_protocol(struct loader *loader, const struct toml_node *node,
                            struct manifest_text *text)
 {
-    if (strcmp(text->value, "ws") == 0 || strcmp(text->value, "sse") == 0) {
+    if (strcmp(text->value, "http") != 0 && strcmp(text->value, "ws") != 0 &&
+        strcmp(text->value, "sse") != 0) {
         problem_error(loader->problems, loader_value(loader, node),
-                      "protocol '%s' is not available in this version of mote; write \"http\"",
+                      "'protocol' cannot be '%.80s'; write \"http\", \"ws\" or \"sse\"",
                       text->value);
-    } else if (strcmp(text->value, "http") != 0) {
-        problem_error(loader->problems, loader_value(loader, node),
-                      "'protocol' cannot be '%.80s'; write \"http\"", text->value);
     }
 }
 
@@ -150,8 +148,8 @@ static const struct field NODE_FIELDS[] = {
     {NUMBER("max-restarts", struct manifest_node, max_restarts, 0, SUPERVISOR_RESTARTS_MAX, 3)},
     {NUMBER("window-ms", struct manifest_node, window_ms, 1, DAY_MS, 5000)},
     {CHOICE("on-escalation", struct manifest_node, on_escalation, ESCALATIONS, MANIFEST_STAY_DOWN)},
+    {TEXT("user", struct manifest_node, user, NULL), .zero = "as started"},
     {LATER("store")},
-    {LATER("user")},
     {LATER("profile")},
 };
 
@@ -193,6 +191,7 @@ static const struct field SERVE_FIELDS[] = {
     {NUMBER("stream-buffer-bytes", struct manifest_serve, stream_buffer_bytes, 4096, 1 << 30,
             262144)},
     {NUMBER("disconnect-grace-ms", struct manifest_serve, disconnect_grace_ms, 0, DAY_MS, 5000)},
+    {NUMBER("heartbeat-ms", struct manifest_serve, heartbeat_ms, 0, DAY_MS, 15000), .zero = "off"},
     {FLAG("cancel-on-disconnect", struct manifest_serve, cancel_on_disconnect, false)},
     {FLAG("proxy-protocol", struct manifest_serve, proxy_protocol, false)},
     {.key = "trusted-proxies",
@@ -202,6 +201,14 @@ static const struct field SERVE_FIELDS[] = {
      .kind = FIELD_TABLE,
      .offset = offsetof(struct serve_section, tls),
      .advice = "serve.tls"},
+    {NUMBER("max-message-bytes", struct manifest_serve, max_message_bytes, 1, 1 << 26, 1048576)},
+    {NUMBER("ping-ms", struct manifest_serve, ping_ms, 0, DAY_MS, 30000), .zero = "off"},
+    {.key = "subprotocols",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, subprotocols)},
+    {.key = "allowed-origins",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, origins)},
     {.key = "routes",
      .kind = FIELD_TABLE,
      .offset = offsetof(struct serve_section, routes),
@@ -217,14 +224,31 @@ static const struct field SERVE_FIELDS[] = {
     {ELSEWHERE("access", "[log]")},
     {ELSEWHERE("max-memory-mb", "[node], [capabilities.<name>] or [components.<name>]")},
     {ELSEWHERE("max-cpu-ms", "[capabilities.<name>] or [components.<name>]")},
-    {LATER("static"), .advice = "[[serve.static]]"},
-    {LATER("subprotocols")},
-    {LATER("allowed-origins")},
-    {LATER("compression")},
-    {LATER("heartbeat-ms")},
+    {.key = "static",
+     .kind = FIELD_TABLES,
+     .offset = offsetof(struct serve_section, folders),
+     .advice = "serve.static"},
+    {.key = "cors",
+     .kind = FIELD_TABLE,
+     .offset = offsetof(struct serve_section, cors),
+     .advice = "serve.cors"},
+    {.key = "compression",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, compression)},
+    {.key = "compression-types",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, compression_types)},
+    {NUMBER("compression-min-bytes", struct manifest_serve, content.compression_min_bytes, 0,
+            1 << 30, 1024)},
+    {FLAG("security-headers", struct manifest_serve, content.security_headers, false)},
+    {FLAG("redirect-to-https", struct manifest_serve, content.redirect_to_https, false)},
+    {NUMBER("https-port", struct manifest_serve, content.https_port, 1, 65535, 443)},
 };
 
-const struct schema SCHEMA_SERVE = {{FIELD_GROUP(SERVE_FIELDS, 0)}};
+const struct schema SCHEMA_SERVE = {{
+    FIELD_GROUP(SERVE_FIELDS, 0),
+    FIELD_GROUP(RATE_FIELDS, offsetof(struct manifest_serve, rate)),
+}};
 
 const struct field LIMIT_FIELDS[LIMIT_FIELD_COUNT] = {
     {NUMBER("max-memory-mb", struct manifest_limits, max_memory_mb, 1, 4096, 64)},

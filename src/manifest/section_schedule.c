@@ -86,6 +86,7 @@ static void find_target(struct loader *loader, const struct toml_node *table,
     if (schedule->entry.value == NULL) {
         schedule->entry = schedule->target->entry;
     }
+    warn_of_second_service(loader, node, schedule->target, schedule->entry.value, "run a schedule");
 }
 
 void schedules_read(struct loader *loader, const struct toml_node *array)

@@ -18,7 +18,7 @@ void listen_check(struct loader *loader, const struct toml_node *node, struct ma
         problem_error(loader->problems, loader_value(loader, node), "%s", err.text);
         return;
     }
-    if (address.kind == ADDRESS_TCP) {
+    if (address.kind != ADDRESS_UNIX) {
         return;
     }
     const char *path = loader_path(loader, address.path);
@@ -167,7 +167,7 @@ static bool header_is_reserved(const char *name)
     return false;
 }
 
-static bool header_value_valid(const char *value)
+bool header_value_is_valid(const char *value)
 {
     size_t size = strlen(value);
 
@@ -207,7 +207,7 @@ static bool header_read(struct loader *loader, const struct toml_node *node,
     if (value == NULL) {
         return false;
     }
-    if (!header_value_valid(value)) {
+    if (!header_value_is_valid(value)) {
         problem_error(
             loader->problems, loader_value(loader, node),
             "the value of header '%.80s' holds a line break or control character, or white "
@@ -256,11 +256,11 @@ static void targets_read(struct loader *loader, const struct toml_node *table,
     if (section->routes != NULL) {
         routes_read(loader, section->routes, serve);
     }
-    if (component == NULL &&
+    if (component == NULL && section->folders == NULL && !serve->content.redirect_to_https.value &&
         (section->routes == NULL || loader_count(loader, section->routes) == 0)) {
         problem_error(loader->problems, loader_value(loader, table),
                       "the listener has nobody to answer; add [serve.routes] with \"GET /\" = "
-                      "\"component\", or component = \"...\"");
+                      "\"component\", component = \"...\", or [[serve.static]]");
     }
 }
 
@@ -347,6 +347,9 @@ void serves_read(struct loader *loader, const struct toml_node *array)
             proxies_read(loader, section.trusted, &section.serve);
         }
         proxies_check(loader, table, &section.serve);
+        content_read(loader, &section);
+        folders_read(loader, section.folders, &section.serve);
+        websocket_read(loader, &section, &section.serve);
         targets_read(loader, table, &section, &section.serve);
         manifest->serves[manifest->serve_count++] = section.serve;
     }

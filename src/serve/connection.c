@@ -76,6 +76,24 @@ static struct connection *create(struct lane *lane, const struct site *site, int
     return connection;
 }
 
+/* As admit(), with what its address may have. */
+static enum admission admit_address(struct lane *lane, const struct site *site, const char *remote,
+                                    struct rate_hold *ret)
+{
+    if (rate_connect(site->rate, rate_key_parse(remote), lane_now_ns(lane), ret)) {
+        enum admission admission = admit(lane);
+        if (admission != ADMITTED) {
+            rate_leave(site->rate, ret);
+        }
+        return admission;
+    }
+    if (lane->refusals >= lane->common->refusals_max) {
+        return DROPPED;
+    }
+    lane->refusals++;
+    return REFUSED;
+}
+
 static void enter_greeting(struct connection *connection)
 {
     connection->phase = CONNECTION_GREETING;
@@ -85,17 +103,22 @@ static void enter_greeting(struct connection *connection)
 
 void connection_open(struct lane *lane, const struct site *site, int fd, const char *remote)
 {
-    enum admission admission = admit(lane);
+    struct rate_hold hold = {0};
+    /* A trusted proxy's connections are many clients'. */
+    bool limited = site->rate != NULL && !caller_is_trusted(site, remote);
+    enum admission admission = limited ? admit_address(lane, site, remote, &hold) : admit(lane);
     struct connection *connection = admission == DROPPED ? NULL : create(lane, site, fd, remote);
     if (connection == NULL) {
         lane_count(&lane->refused);
         close(fd);
+        rate_leave(site->rate, &hold);
         if (admission != DROPPED) {
             leave(lane, admission == ADMITTED);
         }
         return;
     }
     connection->admitted = admission == ADMITTED;
+    connection->rate = hold;
     list_append(&lane->open, &connection->link);
     struct err err;
     uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -183,6 +206,7 @@ void connection_close(struct connection *connection)
     list_remove(&connection->link);
     list_append(&lane->closed, &connection->link);
     connection_again(connection);
+    rate_leave(connection->site->rate, &connection->rate);
     leave(lane, connection->admitted);
 }
 
@@ -215,8 +239,22 @@ void connection_end_exchange(struct connection *connection)
     lane_give_exchange(lane, exchange);
 }
 
+static bool is_handed_over(const struct connection *connection)
+{
+    return atomic_load_explicit(&connection->lane->common->handed_over, memory_order_relaxed);
+}
+
 void connection_drain(struct connection *connection)
 {
+    if (connection->phase != CONNECTION_SESSION && is_handed_over(connection)) {
+        /* A client that was not told that this is the end may have sent its next request already, and
+         * nobody else can answer it: the next answer tells it, see ends_after_answer(). */
+        if (connection->phase == CONNECTION_IDLE) {
+            connection_enter_idle(connection);
+            connection_advance(connection);
+        }
+        return;
+    }
     connection->last = true;
     if (connection->phase == CONNECTION_IDLE) {
         connection_enter_closing(connection, false);
@@ -231,9 +269,12 @@ void connection_drain(struct connection *connection)
 
 void connection_enter_idle(struct connection *connection)
 {
+    uint64_t idle_ms = connection->site->options.idle_timeout_ms;
+    bool short_of_time = is_handed_over(connection) &&
+                         (idle_ms == 0 || idle_ms > CONNECTION_HANDED_OVER_MS);
     connection->phase = CONNECTION_IDLE;
-    connection->read_deadline_ns = connection_after_ms(connection,
-                                                       connection->site->options.idle_timeout_ms);
+    connection->read_deadline_ns =
+        connection_after_ms(connection, short_of_time ? CONNECTION_HANDED_OVER_MS : idle_ms);
 }
 
 void connection_enter_closing(struct connection *connection, bool linger)

@@ -23,6 +23,7 @@ enum {
     CONNECTION_LINGER_MAX = 4 * 1024 * 1024,
     CONNECTION_DRAIN_MS = 5000,
     CONNECTION_LINGER_MS = 2000,
+    CONNECTION_HANDED_OVER_MS = 5000, /**< For an idle one, when a successor has taken the place. */
     CONNECTION_RATE_WINDOW_MS = 5000,
 };
 
@@ -74,17 +75,20 @@ struct connection {
     bool hung_up;       /* the client has shut its write side; bytes may come before */
     bool peer_finished; /* the same, and there is nothing more to read */
     bool last;          /* no request after this one */
+    bool greeted;       /* it is known not to begin with HTTP/2's preface, or has */
+    unsigned preface;   /* so many bytes of that have come */
     bool linger, reset; /* how to close, once everything was sent */
 
     /* Of the present exchange. */
     bool dispatched;
     bool complete; /* the request has come in whole */
     bool body_wanted;
-    bool continued;       /* "100 Continue" was sent */
-    bool head_out;        /* the answer's head is in `out` or beyond */
-    bool answered;        /* all of the answer is */
-    bool chunked;         /* the answer is */
-    unsigned body_failed; /* status that tells why the body could not be read; 0 */
+    bool continued;        /* "100 Continue" was sent */
+    bool head_out;         /* the answer's head is in `out` or beyond */
+    bool answered;         /* all of the answer is */
+    bool chunked;          /* the answer is */
+    unsigned body_failed;  /* status that tells why the body could not be read; 0 */
+    struct rate_hold rate; /* its share in its address */
     char remote[64];
 };
 

@@ -1,6 +1,7 @@
 #include "serve/connection.h"
 
 #include "serve/dispatch.h"
+#include "serve/http2.h"
 
 #include <errno.h>
 #include <string.h>
@@ -132,8 +133,49 @@ static size_t begin_request(struct connection *connection, const char *data, siz
     return used;
 }
 
+static size_t parse_head(struct connection *connection, const char *data, size_t size);
+
+/* HTTP/2 with prior knowledge (RFC 9113, 3.3): whether the connection begins with its preface. As long as
+ * that is not known its bytes are held back; if it does not, HTTP/1 gets them. */
+static size_t look_for_preface(struct connection *connection, const char *data, size_t size)
+{
+    size_t used = 0;
+    if (connection->phase == CONNECTION_IDLE && !begin_head(connection)) {
+        return size;
+    }
+    while (used < size && connection->preface < HTTP2_PREFACE_BYTES &&
+           data[used] == http2_preface[connection->preface]) {
+        connection->preface++;
+        used++;
+    }
+    size_t seen = connection->preface;
+    if (seen < HTTP2_PREFACE_BYTES && used == size) {
+        return size;
+    }
+    connection->greeted = true;
+    if (seen < HTTP2_PREFACE_BYTES) {
+        size_t parsed = seen == 0 ? 0 : parse_head(connection, http2_preface, seen);
+        INVARIANT(parsed == seen); /* There is no whole head in it. */
+        return connection->phase == CONNECTION_HEAD
+                   ? used + parse_head(connection, data + used, size - used)
+                   : size;
+    }
+    forget_head(connection);
+    struct session *session = http2_create(connection->lane, connection->site, &connection->caller);
+    if (session == NULL) {
+        connection_refuse(connection, 503, "out of memory", 1);
+        return size;
+    }
+    connection_enter_session(connection, session);
+    session->type->receive(session, http2_preface, HTTP2_PREFACE_BYTES);
+    return used;
+}
+
 static size_t parse_head(struct connection *connection, const char *data, size_t size)
 {
+    if (!connection->greeted) {
+        return look_for_preface(connection, data, size);
+    }
     if (connection->phase == CONNECTION_IDLE && !begin_head(connection)) {
         return size;
     }

@@ -91,6 +91,7 @@ static bool write_own_head(struct connection *connection)
         .length = length,
         .has_date = exchange->has_date,
         .has_server = exchange->has_server,
+        .upgrade = exchange->offers,
         .lines = {(const char *)exchange->content.data, exchange->line_bytes},
     };
     connection->chunked = head.body == HEAD_BODY_CHUNKED;
@@ -379,9 +380,11 @@ bool connection_converse(struct connection *connection)
 {
     struct session *session = connection->session;
     struct bytes *out = &connection->out;
-    size_t before = out->size;
-    if (before >= SESSION_BYTES) {
-        return false;
+    if (out->size >= SESSION_BYTES) {
+        connection_flush(connection);
+        if (connection->phase != CONNECTION_SESSION || out->size >= SESSION_BYTES) {
+            return false;
+        }
     }
     if (out->capacity == 0) {
         *out = lane_take_buffer(connection->lane);

@@ -70,6 +70,11 @@ bool endpoint_resolve(const char *text, struct endpoint *ret, struct err *err)
     if (address.kind == ADDRESS_UNIX) {
         return resolve_unix(address.path, ret, err);
     }
+    if (address.kind == ADDRESS_HANDED) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "no socket was handed over by that name (systemd.socket(5), "
+                       "FileDescriptorName=)");
+    }
     if (!resolve_host(address.host, ret, err)) {
         return false;
     }
@@ -220,7 +225,15 @@ static void format_inet(const struct sockaddr *address, char *ret, size_t capaci
 void endpoint_format(const struct endpoint *endpoint, bool secure, char ret[ENDPOINT_TEXT_BYTES])
 {
     if (endpoint_is_unix(endpoint)) {
-        snprintf(ret, ENDPOINT_TEXT_BYTES, "unix:%s", endpoint->address.local.sun_path);
+        const char *path = endpoint->address.local.sun_path;
+        /* Without a file, in a space of names of its own: unix(7), "abstract". */
+        bool abstract = path[0] == '\0' && endpoint->address_bytes > sizeof(sa_family_t) + 1;
+        int size = (int)(endpoint->address_bytes - offsetof(struct sockaddr_un, sun_path)) - 1;
+        if (abstract) {
+            snprintf(ret, ENDPOINT_TEXT_BYTES, "unix:@%.*s", size, path + 1);
+        } else {
+            snprintf(ret, ENDPOINT_TEXT_BYTES, "unix:%s", path);
+        }
         return;
     }
     char text[ENDPOINT_REMOTE_BYTES];

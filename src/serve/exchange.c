@@ -38,6 +38,9 @@ static void close_streams(struct exchange *exchange)
 /* What an answer brought and nobody took. */
 static void drop_goods(struct exchange *exchange)
 {
+    if (exchange->compressor != NULL) {
+        exchange_end_coding(exchange);
+    }
     if (exchange->file >= 0) {
         close(exchange->file);
         exchange->file = -1;
@@ -109,6 +112,7 @@ struct exchange *exchange_create(const struct exchange_home *home)
     atomic_init(&exchange->references, 1);
     exchange->home = home;
     exchange->news.run = news_run;
+    heartbeat_init(&exchange->heartbeat);
     exchange->file = -1;
     return exchange;
 }
@@ -124,9 +128,9 @@ void exchange_release(struct exchange *exchange)
     if (atomic_fetch_sub_explicit(&exchange->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
+    drop_goods(exchange);
     let_go(exchange);
     close_streams(exchange);
-    drop_goods(exchange);
     request_fini(&exchange->request);
     bytes_fini(&exchange->content);
     lock_fini(&exchange->lock);
@@ -148,9 +152,9 @@ static void keep_small(struct bytes *bytes)
 
 void exchange_recycle(struct exchange *exchange)
 {
+    drop_goods(exchange);
     let_go(exchange);
     close_streams(exchange);
-    drop_goods(exchange);
     keep_small(&exchange->request.arena);
     keep_small(&exchange->request.spans);
     keep_small(&exchange->content);
@@ -163,9 +167,12 @@ void exchange_recycle(struct exchange *exchange)
     exchange->waker = (struct exchange_waker){0};
     exchange->outcome = (struct exchange_outcome){0};
     exchange->has_date = exchange->has_server = exchange->cut = false;
-    exchange->whole = exchange->refused = false;
+    exchange->whole = exchange->refused = exchange->coding_failed = exchange->events = false;
+    exchange->shaping = NULL;
+    heartbeat_reset(&exchange->heartbeat);
     exchange->written = exchange->sent_bytes = 0;
     exchange->status = exchange->sent_status = 0;
+    exchange->offers = NULL;
 }
 
 /* ---- Waking the answering side; connection's thread ---- */
@@ -268,6 +275,17 @@ size_t exchange_body_room(struct exchange *exchange)
     return room;
 }
 
+size_t exchange_body_unread(struct exchange *exchange)
+{
+    lock_take(&exchange->lock);
+    size_t unread = stream_pending(&exchange->body);
+    if (unread > 0) {
+        exchange->body_wanted = false; /* As above. */
+    }
+    lock_release(&exchange->lock);
+    return unread;
+}
+
 void exchange_body_add(struct exchange *exchange, struct text piece)
 {
     size_t taken = 0;
@@ -293,9 +311,14 @@ void exchange_body_fail(struct exchange *exchange, enum exchange_result result)
 enum stream_result exchange_out_read(struct exchange *exchange, void *data, size_t size_bytes,
                                      size_t *ret_read)
 {
+    bool between = heartbeat_is_between(&exchange->heartbeat);
     enum stream_result result = stream_read(&exchange->out, data, size_bytes, ret_read);
     if (result == STREAM_OK) {
         exchange_hold(exchange, -(long long)*ret_read);
+        heartbeat_sent(exchange);
+    } else if (result == STREAM_WAIT) {
+        *ret_read = heartbeat_take(exchange, between, data, size_bytes);
+        result = *ret_read > 0 ? STREAM_OK : STREAM_WAIT;
     }
     return result;
 }
@@ -304,6 +327,7 @@ void exchange_leave(struct exchange *exchange, bool gone)
 {
     lock_take(&exchange->lock);
     INVARIANT(!exchange->left);
+    heartbeat_stop(&exchange->heartbeat);
     exchange->left = true;
     exchange->gone = gone;
     bool finished = exchange->finished;

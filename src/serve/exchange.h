@@ -21,8 +21,9 @@ struct exchange;
 struct session;
 
 enum {
-    EXCHANGE_HEAD_MAX = 64 * 1024, /**< Bytes of an answer's header lines. */
-    EXCHANGE_RETRY_S = 1,          /**< Retry-After of a 503. */
+    EXCHANGE_HEAD_MAX = 64 * 1024,      /**< Bytes of an answer's header lines. */
+    EXCHANGE_RETRY_S = 1,               /**< Retry-After of a 503. */
+    EXCHANGE_SHARE_BYTES = 1024 * 1024, /**< exchange_share() of what is not compressed. */
 };
 
 enum exchange_result {
@@ -79,7 +80,8 @@ enum exchange_result exchange_read(struct exchange *exchange, void *data, size_t
  *  Headers of the connection (Connection, Transfer-Encoding, Keep-Alive, Upgrade, Trailer) and a
  *  Content-Length are EXCHANGE_INVALID; so are control bytes (RFC 9110, 5.5) and statuses outside
  *  200..599, and header lines of more than EXCHANGE_HEAD_MAX bytes. Bodies of HEAD, 204 and 304 are not
- *  sent. Everything is copied. EXCHANGE_FULL: nothing happened; a request that ends without an
+ *  sent. Everything is copied. Where the listener compresses, headers and body may change
+ *  on the way. EXCHANGE_FULL: nothing happened; a request that ends without an
  *  answer for that reason gets a 503. */
 enum exchange_result exchange_respond(struct exchange *exchange, unsigned status,
                                       const struct header *headers, size_t header_count,
@@ -97,6 +99,14 @@ enum exchange_result exchange_begin(struct exchange *exchange, unsigned status,
                                     const struct header *headers, size_t header_count,
                                     uint64_t length) MUST_USE;
 
+/** Begin a stream of events (serve/sse.h): 200, any length. While nothing of it was sent for `heartbeat_ns` (0: never), the
+ *  connection's side sends an empty comment by itself, but never within a piece: see exchange_set_within(). */
+enum exchange_result exchange_begin_events(struct exchange *exchange, const struct header *headers,
+                                           size_t header_count, uint64_t heartbeat_ns) MUST_USE;
+
+/** Say before the first write of an event that it begins, and after the last one that it is over. */
+void exchange_set_within(struct exchange *exchange, bool within);
+
 /** The whole answer from a file: `length` bytes from `offset`. On EXCHANGE_OK `file` belongs to the
  *  exchange; it must not shrink, or the answer is cut. Nothing of it is held in memory. */
 enum exchange_result exchange_respond_file(struct exchange *exchange, unsigned status,
@@ -112,6 +122,14 @@ enum exchange_result exchange_upgrade(struct exchange *exchange, const struct he
 /** Write some of the body; `*ret_written` for EXCHANGE_OK. Past the announced length: MISPLACED. */
 enum exchange_result exchange_write(struct exchange *exchange, const void *data, size_t size_bytes,
                                     size_t *ret_written) MUST_USE;
+
+/** The most that exchange_respond() should be given for such an answer: a larger one is to be compressed, and goes out
+ *  in pieces by exchange_begin_whole(), each within a turn. */
+size_t exchange_whole_max(const struct exchange *exchange, unsigned status,
+                          const struct header *headers, size_t header_count);
+
+/** How much may be written in one turn; whoever has more yields in between. */
+size_t exchange_share(const struct exchange *exchange);
 
 /** Whether a head was given (a failure from now on is a cut, not a status). */
 bool exchange_has_begun(struct exchange *exchange);

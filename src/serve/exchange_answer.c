@@ -63,31 +63,19 @@ enum exchange_result exchange_read(struct exchange *exchange, void *data, size_t
 
 /* Append the header lines of an answer to `content`. */
 static enum exchange_result add_lines(struct exchange *exchange, const struct header *headers,
-                                      size_t header_count)
+                                      size_t header_count, struct compression_choice choice)
 {
-    struct bytes *content = &exchange->content;
-    for (size_t i = 0; i < header_count; i++) {
-        const struct header *header = &headers[i];
-        enum field_kind kind = field_kind_of(header->name);
-        if (kind == FIELD_CONNECTION || !field_is_valid(header)) {
-            return EXCHANGE_INVALID;
-        }
-        if (kind == FIELD_REQUEST_ID) {
-            continue;
-        }
-        if (content->size + header->name.size + header->value.size > EXCHANGE_HEAD_MAX) {
-            return EXCHANGE_INVALID;
-        }
-        exchange->has_date = exchange->has_date || kind == FIELD_DATE;
-        exchange->has_server = exchange->has_server || kind == FIELD_SERVER;
-        if (!bytes_append(content, header->name.data, header->name.size) ||
-            !bytes_append(content, ": ", 2) ||
-            !bytes_append(content, header->value.data, header->value.size) ||
-            !bytes_append(content, "\r\n", 2)) {
-            return EXCHANGE_NO_MEMORY;
-        }
+    struct shaped_lines lines = {.content = &exchange->content, .max_bytes = EXCHANGE_HEAD_MAX};
+    bool added = LIKELY(exchange->shaping == NULL)
+                     ? shaping_add_plain(&lines, headers, header_count)
+                     : shaping_add_lines(exchange->shaping, &exchange->request, choice, &lines,
+                                         headers, header_count);
+    if (!added) {
+        return lines.out_of_memory ? EXCHANGE_NO_MEMORY : EXCHANGE_INVALID;
     }
-    exchange->line_bytes = content->size;
+    exchange->has_date = lines.has_date;
+    exchange->has_server = lines.has_server;
+    exchange->line_bytes = exchange->content.size;
     return EXCHANGE_OK;
 }
 
@@ -99,10 +87,12 @@ static bool has_room(struct exchange *exchange, uint64_t bytes)
     return room;
 }
 
+static const struct compression_choice as_it_is;
+
 /* Everything of a head but its announcement. `bytes`: of the body, to be held at once. */
 static enum exchange_result prepare_head(struct exchange *exchange, unsigned status,
                                          const struct header *headers, size_t header_count,
-                                         uint64_t bytes)
+                                         uint64_t bytes, struct compression_choice choice)
 {
     lock_take(&exchange->lock);
     bool gone = exchange->gone;
@@ -121,9 +111,8 @@ static enum exchange_result prepare_head(struct exchange *exchange, unsigned sta
         return EXCHANGE_FULL;
     }
     bytes_clear(&exchange->content);
-    exchange->has_date = exchange->has_server = false;
     exchange->status = status;
-    return add_lines(exchange, headers, header_count);
+    return add_lines(exchange, headers, header_count, choice);
 }
 
 static void announce(struct exchange *exchange, enum exchange_answer answer)
@@ -148,7 +137,16 @@ enum exchange_result exchange_respond(struct exchange *exchange, unsigned status
                                       const struct header *headers, size_t header_count,
                                       const void *body, size_t body_bytes)
 {
-    enum exchange_result result = prepare_head(exchange, status, headers, header_count, body_bytes);
+    AUTO(bytes_finip) struct bytes coded = {0};
+    struct compression_choice choice = as_it_is;
+    if (UNLIKELY(exchange->shaping != NULL)) {
+        choice = exchange_choose(exchange, status, headers, header_count, body_bytes);
+        choice.encoding = exchange_code_whole(choice.encoding, body, body_bytes, &coded);
+        body_bytes = choice.encoding == ENCODING_IDENTITY ? body_bytes : coded.size;
+        body = choice.encoding == ENCODING_IDENTITY ? body : coded.data;
+    }
+    enum exchange_result result = prepare_head(exchange, status, headers, header_count, body_bytes,
+                                               choice);
     if (result != EXCHANGE_OK) {
         return result;
     }
@@ -165,7 +163,8 @@ enum exchange_result exchange_respond_file(struct exchange *exchange, unsigned s
                                            const struct header *headers, size_t header_count,
                                            int file, uint64_t offset, uint64_t length)
 {
-    enum exchange_result result = prepare_head(exchange, status, headers, header_count, 0);
+    enum exchange_result result = prepare_head(exchange, status, headers, header_count, 0,
+                                               as_it_is);
     if (result != EXCHANGE_OK) {
         return result;
     }
@@ -181,7 +180,7 @@ enum exchange_result exchange_upgrade(struct exchange *exchange, const struct he
                                       size_t header_count, struct session *session)
 {
     INVARIANT(worker_current() == exchange->home->worker);
-    enum exchange_result result = prepare_head(exchange, 200, headers, header_count, 0);
+    enum exchange_result result = prepare_head(exchange, 200, headers, header_count, 0, as_it_is);
     if (result != EXCHANGE_OK) {
         return result;
     }
@@ -192,26 +191,47 @@ enum exchange_result exchange_upgrade(struct exchange *exchange, const struct he
     return EXCHANGE_OK;
 }
 
+/* What kind of stream an answer is. */
+struct begin {
+    uint64_t length; /* UINT64_MAX: unknown */
+    bool whole;
+    bool events;
+    uint64_t heartbeat_ns;
+};
+
 static enum exchange_result begin(struct exchange *exchange, unsigned status,
                                   const struct header *headers, size_t header_count,
-                                  uint64_t length, bool whole)
+                                  const struct begin *how)
 {
+    uint64_t length = how->length;
     uint64_t at_once = length == UINT64_MAX              ? 0
                        : length < exchange->stream_bytes ? length
                                                          : exchange->stream_bytes;
-    enum exchange_result result = prepare_head(exchange, status, headers, header_count, at_once);
+    struct compression_choice choice = as_it_is;
+    if (UNLIKELY(exchange->shaping != NULL)) {
+        choice = exchange_choose(exchange, status, headers, header_count, length);
+    }
+    enum exchange_result result = prepare_head(exchange, status, headers, header_count, at_once,
+                                               choice);
     if (result != EXCHANGE_OK) {
         return result;
     }
-    exchange->length = length;
-    stream_init(&exchange->out, exchange->stream_bytes);
+    bool coded = choice.encoding != ENCODING_IDENTITY;
+    exchange->promised = length;
+    if (coded && sends_body(exchange) && !exchange_begin_coding(exchange, choice.encoding)) {
+        return EXCHANGE_NO_MEMORY;
+    }
+    exchange->length = coded ? UINT64_MAX : length;
+    stream_init(&exchange->out, exchange->stream_bytes + (coded ? COMPRESSOR_TAIL_BYTES : 0));
     stream_set_reader(&exchange->out,
                       (struct stream_waker){.wake = exchange_tell_by_stream, .argument = exchange});
     stream_set_writer(&exchange->out,
                       (struct stream_waker){.wake = exchange_wake_by_stream, .argument = exchange});
     exchange->out_open = true;
     exchange_hold(exchange, (long long)exchange->content.size);
-    exchange->whole = whole; /* No lock: it is told of with the answer. */
+    exchange->whole = how->whole; /* No lock: these are told of with the answer. */
+    exchange->events = how->events;
+    exchange->heartbeat.period_ns = sends_body(exchange) ? how->heartbeat_ns : 0;
     announce(exchange, ANSWER_STREAM);
     return EXCHANGE_OK;
 }
@@ -220,14 +240,29 @@ enum exchange_result exchange_begin(struct exchange *exchange, unsigned status,
                                     const struct header *headers, size_t header_count,
                                     uint64_t length)
 {
-    return begin(exchange, status, headers, header_count, length, false);
+    return begin(exchange, status, headers, header_count, &(struct begin){.length = length});
 }
 
 enum exchange_result exchange_begin_whole(struct exchange *exchange, unsigned status,
                                           const struct header *headers, size_t header_count,
                                           uint64_t length)
 {
-    return begin(exchange, status, headers, header_count, length, true);
+    return begin(exchange, status, headers, header_count,
+                 &(struct begin){.length = length, .whole = true});
+}
+
+enum exchange_result exchange_begin_events(struct exchange *exchange, const struct header *headers,
+                                           size_t header_count, uint64_t heartbeat_ns)
+{
+    return begin(
+        exchange, 200, headers, header_count,
+        &(struct begin){.length = UINT64_MAX, .events = true, .heartbeat_ns = heartbeat_ns});
+}
+
+void exchange_set_within(struct exchange *exchange, bool within)
+{
+    /* Release: pairs with the acquire in heartbeat_is_between(). */
+    atomic_store_explicit(&exchange->heartbeat.within, within, memory_order_release);
 }
 
 /* While the node holds too much, a stream takes little at a time, and nothing while some of it still
@@ -242,7 +277,7 @@ enum exchange_result exchange_write(struct exchange *exchange, const void *data,
     bool misplaced = exchange->answer != ANSWER_STREAM || exchange->finished;
     lock_release(&exchange->lock);
     if (misplaced ||
-        (exchange->length != UINT64_MAX && size_bytes > exchange->length - exchange->written)) {
+        (exchange->promised != UINT64_MAX && size_bytes > exchange->promised - exchange->written)) {
         return EXCHANGE_MISPLACED;
     }
     if (gone) {
@@ -258,6 +293,9 @@ enum exchange_result exchange_write(struct exchange *exchange, const void *data,
             return EXCHANGE_WAIT;
         }
         size_bytes = size_bytes < PRESSED_BYTES ? size_bytes : PRESSED_BYTES;
+    }
+    if (UNLIKELY(exchange->compressor != NULL)) {
+        return exchange_write_coded(exchange, data, size_bytes, ret_written);
     }
     enum stream_result result = stream_write(&exchange->out, data, size_bytes, ret_written);
     switch (result) {
@@ -287,10 +325,16 @@ void exchange_finish(struct exchange *exchange, const struct exchange_outcome *o
             bytes_clear(&exchange->content); /* Then the status speaks for itself. */
         }
     }
+    bool incomplete = false;
+    if (UNLIKELY(exchange->compressor != NULL)) {
+        incomplete = outcome->status == 0 && !exchange_complete_coding(exchange);
+        exchange_end_coding(exchange);
+    }
     lock_take(&exchange->lock);
     INVARIANT(!exchange->finished);
     exchange_forget_waker(exchange);
     exchange->outcome = *outcome;
+    exchange->outcome.status = incomplete ? 502 : outcome->status; /* A cut. */
     exchange->outcome.text = NULL;
     if (unanswered && exchange->refused && (outcome->status == 0 || outcome->status == 502)) {
         exchange->outcome.status = 503;

@@ -8,9 +8,12 @@
  */
 #pragma once
 
+#include "serve/compressor.h"
 #include "serve/exchange.h"
+#include "serve/heartbeat.h"
 #include "serve/holding.h"
 #include "serve/session.h"
+#include "serve/shaping.h"
 
 enum exchange_answer {
     ANSWER_NONE,
@@ -42,6 +45,7 @@ struct exchange {
     const struct exchange_home *home; /* constant while in use */
     struct exchange_carrier *carrier; /* home's thread only; NULL once it has left */
     size_t stream_bytes;              /* constant once opened */
+    const struct shaping *shaping;    /* constant once dispatched; its site's; NULL: nothing is */
     struct task news;                 /* posted while news_queued */
     atomic_llong held;                /* any thread: its part of *home->holding */
 
@@ -63,11 +67,20 @@ struct exchange {
     uint64_t length;  /* of the body; UINT64_MAX: unknown */
     uint64_t written; /* answering side only */
     bool refused;     /* answering side only: an answer was not taken, for lack of room */
+    bool events;      /* as `status`: a stream of events, whose bytes must not wait for others */
+    struct heartbeat heartbeat;
+
+    /* A body that is compressed; answering side only. Its `length` is then unknown to the connection. */
+    struct compressor *compressor;
+    size_t compressor_bytes; /* counted for it */
+    uint64_t promised;       /* of what is written, before it is compressed; UINT64_MAX: unknown */
+    bool coding_failed;      /* it cannot go on: what the client has is no whole */
 
     /* FILE, UPGRADE: whoever carries the answer takes them over, and leaves -1 and NULL here. */
     int file;
     uint64_t file_offset;
     struct session *session;
+    const char *offers; /* with a 426: what may be asked for; NULL: nothing. Constant text */
 
     struct stream body, out;
     bool body_open, out_open; /* initialised; body: constant once dispatched, out: with answer */
@@ -108,6 +121,10 @@ struct exchange_view exchange_look(struct exchange *exchange);
 /** Room in the body's stream. When there is none, news will come once the reader has emptied it. */
 size_t exchange_body_room(struct exchange *exchange);
 
+/** How much of the body was handed over and not read. If there is any, news will come once the reader has
+ *  read all of it and waits for more. */
+size_t exchange_body_unread(struct exchange *exchange);
+
 /** Hand over a piece of the body, of at most that size. */
 void exchange_body_add(struct exchange *exchange, struct text piece);
 
@@ -117,7 +134,8 @@ void exchange_body_end(struct exchange *exchange);
 /** The body failed: exchange_read() answers `result` from now on. */
 void exchange_body_fail(struct exchange *exchange, enum exchange_result result);
 
-/** Read some of a streamed answer; waiting means that news will come. */
+/** Read some of a streamed answer; waiting means that news will come. A stream of events that is silent gives a heartbeat
+ *  instead, which nobody wrote. */
 enum stream_result exchange_out_read(struct exchange *exchange, void *data, size_t size_bytes,
                                      size_t *ret_read) MUST_USE;
 
@@ -143,3 +161,27 @@ void exchange_forget_waker(struct exchange *exchange);
 /** The two for struct stream_waker, whose argument is the exchange: news for the connection, a wake for the answering side. */
 void exchange_tell_by_stream(void *argument);
 void exchange_wake_by_stream(void *argument);
+
+/* ---- exchange_coding.c: bodies that are compressed; the answering side's ---- */
+
+/** How a body is to be coded, also as the memory allows. */
+struct compression_choice exchange_choose(const struct exchange *exchange, unsigned status,
+                                          const struct header *headers, size_t header_count,
+                                          uint64_t length);
+
+/** Compress a whole small body to `ret`; ENCODING_IDENTITY: it stays as it is, for it would not be smaller. */
+enum encoding exchange_code_whole(enum encoding encoding, const void *body, size_t body_bytes,
+                                  struct bytes *ret);
+
+/** Of a stream whose `promised` is set. False: out of memory, nothing changed. */
+bool exchange_begin_coding(struct exchange *exchange, enum encoding encoding) MUST_USE;
+
+/** exchange_write() for it. */
+enum exchange_result exchange_write_coded(struct exchange *exchange, const void *data,
+                                          size_t size_bytes, size_t *ret_written) MUST_USE;
+
+/** Its writer has ended: write the tail. False: the client has to be told that this is no whole. */
+bool exchange_complete_coding(struct exchange *exchange) MUST_USE;
+
+/** Give the compressor's memory back; any state. */
+void exchange_end_coding(struct exchange *exchange);

@@ -26,3 +26,13 @@ static inline bool field_is_token_byte(char byte)
 bool field_is_valid(const struct header *header);
 
 enum field_kind field_kind_of(struct text name);
+
+/** Without the blanks at its ends. */
+struct text field_trim(struct text text);
+
+/** The next element of a list (RFC 9110, 5.6.1), trimmed; empty ones are passed over, and a comma within quotes
+ *  separates nothing. False: there is none. */
+bool field_list_next(struct text *rest, struct text *ret_element);
+
+/** Whether the list has that element; names compare without case (ASCII). */
+bool field_list_has(struct text list, const char *element, size_t element_bytes);

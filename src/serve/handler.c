@@ -1,21 +1,11 @@
 #include "serve/handler.h"
 
 #include "core/node.h"
-#include "guest/abi.h"
+#include "serve/visit.h"
+#include "serve/websocket_guest.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* One request being answered by one guest. Freed when the process has exited. */
-struct visit {
-    const struct handler *handler;
-    struct exchange *exchange;
-    struct process *process; /* a reference: wakes may come until exchange_finish() */
-    atomic_bool gone;        /* connection's thread sets, owner reads */
-    bool grace_began;        /* owner */
-    struct timer grace;      /* owner starts; fires a kill */
-    struct bytes names;      /* owner: scratch for header lists */
-};
 
 static void visit_wake(void *argument)
 {
@@ -59,7 +49,6 @@ static void visit_before_turn(struct guest *guest, void *context)
 
 static void visit_destroy(struct visit *visit)
 {
-    bytes_fini(&visit->names);
     free(visit);
 }
 
@@ -95,11 +84,17 @@ static void visit_exited(struct guest *guest, void *context, const struct exit *
     visit_destroy(visit);
 }
 
+bool visit_is_deserted(struct visit *visit)
+{
+    /* Acquire: as in visit_before_turn(). */
+    return atomic_load_explicit(&visit->gone, memory_order_acquire) ||
+           exchange_gone(visit->exchange);
+}
+
 static bool visit_is_left(struct guest *guest, void *context)
 {
     (void)guest;
-    struct visit *visit = context;
-    return exchange_gone(visit->exchange);
+    return visit_is_deserted(context);
 }
 
 static const struct guest_role http_role = {.kind = "http",
@@ -117,6 +112,10 @@ static void refuse(struct exchange *exchange, unsigned status)
 static void handler_dispatch(struct exchange *exchange, void *target, struct loop *loop)
 {
     const struct handler *handler = target;
+    if (handler->websocket != NULL) {
+        websocket_dispatch(exchange, handler, loop);
+        return;
+    }
     struct visit *visit = calloc(1, sizeof *visit);
     if (visit == NULL) {
         refuse(exchange, 503);
@@ -145,156 +144,12 @@ const struct dispatcher handler_dispatcher = {.dispatch = handler_dispatch};
 
 /* ---- host functions ---- */
 
-/* The visit that the caller answers, or NULL when it is another kind of process. */
-static struct visit *visit_of(struct engine_call *call)
+struct visit *visit_of(struct engine_call *call)
 {
     return guest_context(guest_of_call(call), &http_role);
 }
 
-static struct text text_of(const char *string)
-{
-    return (struct text){string, strlen(string)};
-}
-
-/* request_get(field, buffer, capacity) -> i32: full size. */
-static enum engine_call_result host_request_get(struct engine_call *call)
-{
-    struct visit *visit = visit_of(call);
-    if (visit == NULL) {
-        return guest_answer(call, ABI_MISPLACED);
-    }
-    const struct request *request = exchange_request(visit->exchange);
-    struct text text = {0};
-    switch (call->arguments[0]) {
-    case ABI_REQUEST_FIELD_METHOD:
-        text = request->method_name;
-        break;
-    case ABI_REQUEST_FIELD_PATH:
-        text = request->path;
-        break;
-    case ABI_REQUEST_FIELD_QUERY:
-        text = request->query;
-        break;
-    case ABI_REQUEST_FIELD_TARGET:
-        text = request->target;
-        break;
-    case ABI_REQUEST_FIELD_HOST:
-        text = request->host;
-        break;
-    case ABI_REQUEST_FIELD_REMOTE:
-        text = text_of(request->remote);
-        break;
-    case ABI_REQUEST_FIELD_ID:
-        text = text_of(request->id);
-        break;
-    case ABI_REQUEST_FIELD_SCHEME:
-        text = text_of(request->secure ? "https" : "http");
-        break;
-    case ABI_REQUEST_FIELD_CERTIFICATE:
-        text = text_of(request->subject != NULL ? request->subject : "");
-        break;
-    default: /* a number from the guest, not an enum of ours */
-        return guest_answer(call, ABI_INVALID);
-    }
-    return guest_answer_text(call, text.data, text.size, call->arguments[1], call->arguments[2]);
-}
-
-/* Common begin of the look-ups by name: (name, size, buffer, capacity). False: `*ret` is the answer. */
-static bool lookup_begin(struct engine_call *call, struct visit **ret_visit, struct text *ret_name,
-                         enum engine_call_result *ret)
-{
-    *ret_visit = visit_of(call);
-    if (*ret_visit == NULL) {
-        *ret = guest_answer(call, ABI_MISPLACED);
-        return false;
-    }
-    const uint8_t *name = guest_window(call, call->arguments[0], call->arguments[1]);
-    /* The buffer too, so that a bad one traps whether or not there is anything to put into it. */
-    if (name == NULL || guest_window(call, call->arguments[2], call->arguments[3]) == NULL) {
-        *ret = ENGINE_CALL_TRAP;
-        return false;
-    }
-    *ret_name = (struct text){(const char *)name, (uint32_t)call->arguments[1]};
-    return true;
-}
-
-/* request_param(name, size, buffer, capacity) -> i32: a segment of the route. */
-static enum engine_call_result host_request_param(struct engine_call *call)
-{
-    struct visit *visit;
-    struct text name;
-    enum engine_call_result result;
-    if (!lookup_begin(call, &visit, &name, &result)) {
-        return result;
-    }
-    const struct request *request = exchange_request(visit->exchange);
-    for (size_t i = 0; i < request->param_count; i++) {
-        const struct param *param = &request->params[i];
-        if (param->name.size == name.size && memcmp(param->name.data, name.data, name.size) == 0) {
-            return guest_answer_text(call, param->value.data, param->value.size, call->arguments[2],
-                                     call->arguments[3]);
-        }
-    }
-    return guest_answer(call, ABI_NOT_FOUND);
-}
-
-/* request_query_value(name, size, buffer, capacity) -> i32. */
-static enum engine_call_result host_request_query_value(struct engine_call *call)
-{
-    struct visit *visit;
-    struct text name;
-    enum engine_call_result result;
-    if (!lookup_begin(call, &visit, &name, &result)) {
-        return result;
-    }
-    uint8_t *window = guest_window(call, call->arguments[2], call->arguments[3]);
-    int64_t size = request_query_value(exchange_request(visit->exchange), name.data, name.size,
-                                       (char *)window, (uint32_t)call->arguments[3]);
-    return guest_answer(call, size < 0 ? ABI_NOT_FOUND : (int32_t)size);
-}
-
-/* request_header(name, size, buffer, capacity) -> i32: the first of that name. */
-static enum engine_call_result host_request_header(struct engine_call *call)
-{
-    struct visit *visit;
-    struct text name;
-    enum engine_call_result result;
-    if (!lookup_begin(call, &visit, &name, &result)) {
-        return result;
-    }
-    const struct header *header = request_header(exchange_request(visit->exchange), name.data,
-                                                 name.size);
-    if (header == NULL) {
-        return guest_answer(call, ABI_NOT_FOUND);
-    }
-    return guest_answer_text(call, header->value.data, header->value.size, call->arguments[2],
-                             call->arguments[3]);
-}
-
-/* request_header_at(index, buffer, capacity) -> i32: "name: value". */
-static enum engine_call_result host_request_header_at(struct engine_call *call)
-{
-    struct visit *visit = visit_of(call);
-    if (visit == NULL) {
-        return guest_answer(call, ABI_MISPLACED);
-    }
-    const struct request *request = exchange_request(visit->exchange);
-    uint32_t index = (uint32_t)call->arguments[0];
-    if (index >= request->header_count) {
-        return guest_answer(call, ABI_NOT_FOUND);
-    }
-    const struct header *header = &request->headers[index];
-    bytes_clear(&visit->names);
-    if (!bytes_append(&visit->names, header->name.data, header->name.size) ||
-        !bytes_append(&visit->names, ": ", 2) ||
-        !bytes_append(&visit->names, header->value.data, header->value.size)) {
-        return guest_answer(call, ABI_NO_MEMORY);
-    }
-    return guest_answer_text(call, visit->names.data, visit->names.size, call->arguments[1],
-                             call->arguments[2]);
-}
-
-static int32_t error_of(enum exchange_result result)
+int32_t visit_error_of(enum exchange_result result)
 {
     switch (result) {
     case EXCHANGE_OK:
@@ -319,35 +174,7 @@ static int32_t error_of(enum exchange_result result)
     BUG("exchange result %d", (int)result);
 }
 
-/* request_read(buffer, capacity) -> i32: bytes of the body; 0: its end. Parks. */
-static enum engine_call_result host_request_read(struct engine_call *call)
-{
-    struct visit *visit = visit_of(call);
-    if (visit == NULL) {
-        return guest_answer(call, ABI_MISPLACED);
-    }
-    uint8_t *window = guest_window(call, call->arguments[0], call->arguments[1]);
-    if (window == NULL) {
-        return ENGINE_CALL_TRAP;
-    }
-    size_t capacity = (uint32_t)call->arguments[1];
-    if (capacity == 0 || capacity > INT32_MAX) {
-        return guest_answer(call, ABI_INVALID);
-    }
-    size_t read = 0;
-    enum exchange_result result = exchange_read(visit->exchange, window, capacity, &read);
-    if (result == EXCHANGE_WAIT) {
-        return ENGINE_CALL_PARK;
-    }
-    return guest_answer(call, result == EXCHANGE_OK ? (int32_t)read : error_of(result));
-}
-
-enum { ANSWER_HEADERS_MAX = 128 };
-
-/* Headers from a guest: "name: value" lines, each ended by a newline. What may be sent is for the exchange to say.
- * False: a line without a colon, or too many, or too much to look through. */
-static bool split_headers(const char *text, size_t size_bytes, struct header *ret,
-                          size_t *ret_count)
+bool visit_split_headers(const char *text, size_t size_bytes, struct header *ret, size_t *ret_count)
 {
     *ret_count = 0;
     if (size_bytes > EXCHANGE_HEAD_MAX) {
@@ -371,48 +198,49 @@ static bool split_headers(const char *text, size_t size_bytes, struct header *re
     return true;
 }
 
-/* The head is out: from here on the stream's deadline counts, and every write is a unit of work. */
-static void head_given(struct engine_call *call, struct visit *visit)
+void visit_head_given(struct engine_call *call, struct visit *visit)
 {
     struct process *process = guest_process(guest_of_call(call));
     process_begin_unit(process);
     process_set_deadline(process, visit->handler->stream_deadline_ns);
 }
 
-/* A larger body goes out in pieces, so that no call copies for long and a slow client's answer is held by
- * the guest, not by the node. */
-enum { WHOLE_BODY_MAX = 1024 * 1024, WRITE_BYTES_MAX = 1024 * 1024 };
-
-/* Write until everything is taken, then answer 0. `call->state` is what was taken plus `base`. */
+/* Write until everything is taken, then answer 0. `call->state` is what was taken. */
 static enum engine_call_result write_all(struct engine_call *call, struct visit *visit,
-                                         const uint8_t *data, size_t size, uint64_t base)
+                                         const uint8_t *data, size_t size)
 {
     struct process *process = guest_process(guest_of_call(call));
-    size_t moved = 0;
+    size_t moved = 0, share = exchange_share(visit->exchange);
     do {
-        if (moved >= WRITE_BYTES_MAX) {
+        if (moved >= share) {
             process_wake(process); /* Enough for one call; on in the next turn. */
             return ENGINE_CALL_PARK;
         }
-        size_t written = 0, taken = call->state - base;
+        size_t written = 0, taken = call->state;
         size_t bite = size - taken < WHOLE_BODY_MAX ? size - taken : WHOLE_BODY_MAX;
         enum exchange_result result = exchange_write(visit->exchange, data + taken, bite, &written);
         if (result == EXCHANGE_WAIT) {
             return ENGINE_CALL_PARK;
         }
         if (result != EXCHANGE_OK) {
-            return guest_answer(call, error_of(result));
+            return guest_answer(call, visit_error_of(result));
         }
         call->state += written;
         moved += written;
-    } while (call->state - base < size);
+    } while (call->state < size);
     process_begin_unit(process);
     return guest_answer(call, 0);
 }
 
-/* respond(status, headers, size, body, size) -> i32: the whole answer. Parks on a slow client when the
- * body is large; `state` is then 1 and what has gone. */
-static enum engine_call_result host_respond(struct engine_call *call)
+/* What may be said on a listener for events instead of events. A 204 is how an EventSource learns not to come back. */
+static bool is_refusal(unsigned status)
+{
+    return status == 204 || status >= 300;
+}
+
+/* respond(status, headers, size, body, size) -> i32: the whole answer; or, when the body is large, its head
+ * and 1. Not a call that may park: those cost the engine more, and nearly every answer is small. */
+enum engine_call_result host_respond(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
     if (visit == NULL) {
@@ -426,35 +254,32 @@ static enum engine_call_result host_respond(struct engine_call *call)
         return ENGINE_CALL_TRAP;
     }
     size_t size = (uint32_t)call->arguments[4];
-    if (call->state > 0) {
-        return write_all(call, visit, body, size, 1);
-    }
     struct header headers[ANSWER_HEADERS_MAX];
     size_t count = 0;
-    if (!split_headers((const char *)lines, (uint32_t)call->arguments[2], headers, &count)) {
+    if (!visit_split_headers((const char *)lines, (uint32_t)call->arguments[2], headers, &count)) {
         return guest_answer(call, ABI_INVALID);
     }
     unsigned status = (unsigned)call->arguments[0];
-    bool large = size > WHOLE_BODY_MAX;
+    if (visit->handler->events_only && !is_refusal(status)) {
+        return guest_answer(call, ABI_MISPLACED);
+    }
+    size_t whole_max = exchange_whole_max(visit->exchange, status, headers, count);
+    bool large = size > (whole_max < WHOLE_BODY_MAX ? whole_max : WHOLE_BODY_MAX);
     enum exchange_result result =
         large ? exchange_begin_whole(visit->exchange, status, headers, count, size)
               : exchange_respond(visit->exchange, status, headers, count, body, size);
     if (result != EXCHANGE_OK) {
-        return guest_answer(call, error_of(result));
+        return guest_answer(call, visit_error_of(result));
     }
-    head_given(call, visit);
-    if (large) {
-        call->state = 1;
-        return write_all(call, visit, body, size, 1);
-    }
-    return guest_answer(call, 0);
+    visit_head_given(call, visit);
+    return guest_answer(call, large);
 }
 
 /* respond_begin(status, headers, size, length) -> i32: the head; `length` -1 when unknown. */
-static enum engine_call_result host_respond_begin(struct engine_call *call)
+enum engine_call_result host_respond_begin(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
-    if (visit == NULL) {
+    if (visit == NULL || visit->handler->events_only) {
         return guest_answer(call, ABI_MISPLACED);
     }
     const uint8_t *lines = guest_window(call, call->arguments[1], call->arguments[2]);
@@ -465,41 +290,53 @@ static enum engine_call_result host_respond_begin(struct engine_call *call)
     size_t count = 0;
     int64_t length = (int64_t)call->arguments[3];
     if (length < -1 ||
-        !split_headers((const char *)lines, (uint32_t)call->arguments[2], headers, &count)) {
+        !visit_split_headers((const char *)lines, (uint32_t)call->arguments[2], headers, &count)) {
         return guest_answer(call, ABI_INVALID);
     }
     enum exchange_result result = exchange_begin(visit->exchange, (unsigned)call->arguments[0],
                                                  headers, count,
                                                  length < 0 ? UINT64_MAX : (uint64_t)length);
     if (result == EXCHANGE_OK) {
-        head_given(call, visit);
+        visit_head_given(call, visit);
     }
-    return guest_answer(call, error_of(result));
+    return guest_answer(call, visit_error_of(result));
 }
 
 /* respond_write(data, size) -> i32: 0 when all of it was taken. Parks on a slow client; `state`
  * counts what has gone. */
-static enum engine_call_result host_respond_write(struct engine_call *call)
+enum engine_call_result host_respond_write(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
-    if (visit == NULL) {
+    if (visit == NULL || visit->streams) {
         return guest_answer(call, ABI_MISPLACED);
     }
     const uint8_t *data = guest_window(call, call->arguments[0], call->arguments[1]);
     if (data == NULL) {
         return ENGINE_CALL_TRAP;
     }
-    return write_all(call, visit, data, (uint32_t)call->arguments[1], 0);
+    return write_all(call, visit, data, (uint32_t)call->arguments[1]);
 }
 
 /* client_gone() -> i32: 1 when nobody will read the answer. */
-static enum engine_call_result host_client_gone(struct engine_call *call)
+enum engine_call_result host_client_gone(struct engine_call *call)
 {
     struct visit *visit = visit_of(call);
-    if (visit == NULL) {
+    struct websocket_channel *channel = websocket_of_guest(guest_of_call(call));
+    if (visit == NULL && channel == NULL) {
         return guest_answer(call, ABI_MISPLACED);
     }
-    return guest_answer(call, exchange_gone(visit->exchange));
+    return guest_answer(call,
+                        visit != NULL ? visit_is_deserted(visit) : atomic_load(&channel->left));
+}
+
+enum engine_call_result host_ws_send(struct engine_call *call)
+{
+    return websocket_host_send(call);
+}
+
+enum engine_call_result host_ws_close(struct engine_call *call)
+{
+    return websocket_host_close(call);
 }
 
 #define IMPORT(name, signature, parks) {"mote", #name, signature, parks, host_##name},

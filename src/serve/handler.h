@@ -11,6 +11,8 @@
 #include "guest/guest.h"
 #include "serve/server.h"
 
+struct websocket_options;
+
 /** What a route names: a component and the function of it that answers. */
 struct handler {
     struct component *component;  /**< Borrowed. */
@@ -19,6 +21,10 @@ struct handler {
     uint64_t stream_deadline_ns;  /**< After the head; 0: none. */
     uint64_t disconnect_grace_ns; /**< For a streaming guest whose client left. */
     bool cancel_on_disconnect;    /**< Kill it at once when its client leaves. */
+    bool events_only;             /**< Every answer is a stream of events, or a refusal. */
+    uint64_t heartbeat_ns;        /**< Of a stream of events; 0: none. */
+    /** It serves WebSockets; `deadline_ns` is that of a unit of work then. NULL: HTTP. Borrowed. */
+    const struct websocket_options *websocket;
 };
 
 /** Spawns a process of the `struct handler` that is the route's target. */

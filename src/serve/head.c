@@ -149,19 +149,25 @@ static char *put_body(char *at, const struct head *head)
     BUG("head body %d", (int)head->body);
 }
 
+static char *put_upgrade(char *at, const struct head *head)
+{
+    at = PUT(at, "Upgrade\r\nUpgrade: ");
+    at = put(at, head->upgrade, strlen(head->upgrade));
+    return PUT(at, "\r\n");
+}
+
 static char *put_connection(char *at, const struct head *head)
 {
     switch (head->connection) {
     case HEAD_CONNECTION_DEFAULT:
-        return at;
+        return head->upgrade == NULL ? at : put_upgrade(PUT(at, "Connection: "), head);
     case HEAD_CONNECTION_CLOSE:
-        return PUT(at, "Connection: close\r\n");
+        return head->upgrade == NULL ? PUT(at, "Connection: close\r\n")
+                                     : put_upgrade(PUT(at, "Connection: close, "), head);
     case HEAD_CONNECTION_KEEP:
         return PUT(at, "Connection: keep-alive\r\n");
     case HEAD_CONNECTION_UPGRADE:
-        at = PUT(at, "Connection: Upgrade\r\nUpgrade: ");
-        at = put(at, head->upgrade, strlen(head->upgrade));
-        return PUT(at, "\r\n");
+        return put_upgrade(PUT(at, "Connection: "), head);
     }
     BUG("head connection %d", (int)head->connection);
 }

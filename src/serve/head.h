@@ -38,7 +38,7 @@ struct head {
     enum head_body body;
     uint64_t length;
     enum head_connection connection;
-    const char *upgrade;       /**< "websocket" */
+    const char *upgrade;       /**< "websocket"; without HEAD_CONNECTION_UPGRADE: only offered. */
     unsigned retry_after_s;    /**< 0: no such line. */
     bool has_date, has_server; /**< `lines` has them: ours are left out. */
     struct text lines;         /**< Of the answer, each with its line end. */

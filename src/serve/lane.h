@@ -28,6 +28,7 @@ struct lane_common {
     uint32_t connections_max;                    /* constant */
     atomic_uint connections;                     /* any thread: admitted and open */
     atomic_bool draining;                        /* any thread */
+    atomic_bool handed_over;                     /* any thread: a successor accepts now */
     uint32_t refusals_max;                       /* constant: of one lane, lingering at once */
     struct holding_sum holding;                  /* any thread */
     void (*emptied)(struct lane_common *common); /* constant; the last one was closed */

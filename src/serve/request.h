@@ -46,8 +46,11 @@ struct request {
     struct text target; /**< As sent: origin form, absolute form reduced to it, "*" for OPTIONS. */
     struct text
         path; /**< Before the "?", percent-decoded once; no NUL, no "..", no "//" folding. */
-    struct text query;      /**< After the "?", as sent. */
-    struct text host;       /**< Host header or authority. */
+    struct text query; /**< After the "?", as sent. */
+    struct text host;  /**< Host header or authority. */
+    /** What an extended CONNECT asks for (RFC 8441): "websocket", and `method` is METHOD_GET then;
+     *  size 0: an ordinary request. */
+    struct text protocol;
     unsigned minor_version; /**< HTTP/1.x; 1 for HTTP/2. */
     const struct header *headers;
     size_t header_count;

@@ -6,7 +6,7 @@
 
 enum { VERSION_BYTES = 8 };
 
-static enum http_method method_of(struct text name)
+enum http_method request_line_method(struct text name)
 {
     static const struct {
         const char *name;
@@ -67,7 +67,7 @@ unsigned request_line_parse(struct text line, size_t target_bytes_max, struct re
         return refuse(400, "bad request line", ret_reason);
     }
     ret->method_name = (struct text){line.data, method};
-    ret->method = method_of(ret->method_name);
+    ret->method = request_line_method(ret->method_name);
     ret->target = (struct text){target, (size_t)(space - target)};
     if (ret->target.size > target_bytes_max) {
         return refuse(414, "request target too long", ret_reason);

@@ -21,3 +21,6 @@ struct request_line {
  *  @return 200, or the status to refuse it with; then `*ret_reason` is constant text */
 unsigned request_line_parse(struct text line, size_t target_bytes_max, struct request_line *ret,
                             const char **ret_reason) MUST_USE;
+
+/** The method of that name; METHOD_OTHER for any token that is none of ours. */
+enum http_method request_line_method(struct text name);

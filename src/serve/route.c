@@ -403,7 +403,9 @@ static void list_allowed(struct route_match *match, const struct search *search)
     }
     for (unsigned i = 0; i < search->matching_count; i++) {
         for (const struct route *route = search->matching[i]; route != NULL; route = route->next) {
-            if (strcmp(route->text, "*") != 0) {
+            if (strcmp(route->text, ROUTE_WEBSOCKET) == 0) {
+                allow_add(match, "GET");
+            } else if (strcmp(route->text, "*") != 0) {
                 allow_add(match, route->text);
             }
         }
@@ -427,6 +429,12 @@ static void set_params(struct request *request, const struct route *route,
 
 struct route_match route_table_match(const struct route_table *table, struct request *request)
 {
+    return route_table_match_as(table, request, request->method_name);
+}
+
+struct route_match route_table_match_as(const struct route_table *table, struct request *request,
+                                        struct text method)
+{
     struct route_match match;
     match.target = NULL;
     match.path_exists = false;
@@ -438,7 +446,7 @@ struct route_match route_table_match(const struct route_table *table, struct req
     if (path_size == 0 || request->target.data[0] != '/') {
         return match;
     }
-    struct search search = {.method = request->method_name};
+    struct search search = {.method = method};
     const struct route *route = find(&search, &table->root,
                                      (struct text){request->target.data + 1, path_size - 1}, 0);
     if (route != NULL) {

@@ -33,3 +33,10 @@ struct route_match {
 /** Find the target and fill `request->params`. HEAD is served by GET when it has no route of its own. Segments are split
  *  on the path as sent and decoded one by one, so "%2F" never separates. Any thread. */
 struct route_match route_table_match(const struct route_table *table, struct request *request);
+
+/** The same as if `method` had been asked for. */
+struct route_match route_table_match_as(const struct route_table *table, struct request *request,
+                                        struct text method);
+
+/** The method of a route that serves WebSockets. No request has it: it is asked for with GET and more. */
+#define ROUTE_WEBSOCKET "WS"

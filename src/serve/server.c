@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +20,9 @@ struct place {
     char text[ENDPOINT_TEXT_BYTES];
     int sockets[ENDPOINT_SOCKETS_MAX];
     unsigned socket_count;
+    char *key;    /* owned: what the sockets are called when they are handed over */
+    bool owns;    /* of a unix socket: its file is to be removed */
+    bool to_own;  /* the same, once the place is settled */
     dev_t device; /* of a unix socket's file, to remove no other */
     ino_t inode;
 };
@@ -27,8 +31,9 @@ struct place {
 struct berth {
     struct lane lane;
     struct server *server;
-    struct listener *listeners; /* one for each place */
-    struct err err;             /* of its start */
+    struct listener *listeners; /* one for each place, or several */
+    size_t listener_count;
+    struct err err; /* of its start */
     bool started;
     bool cut; /* at the end of draining something was */
 };
@@ -52,25 +57,56 @@ static void on_emptied(struct lane_common *common)
 
 /* ---- Binding ---- */
 
-static bool place_bind(struct place *place, const struct serve_options *options, unsigned workers,
-                       struct err *err)
+static void place_know_file(struct place *place)
 {
-    if (!site_init(&place->site, options, err) ||
-        !endpoint_resolve(options->listen, &place->endpoint, err)) {
-        return err_wrap(err, "listen on %s", options->listen);
-    }
-    bool local = endpoint_is_unix(&place->endpoint);
-    mode_t mode = options->unix_mode == 0 ? UNIX_MODE_DEFAULT : options->unix_mode;
-    unsigned count = local ? 1 : workers;
-    if (!endpoint_listen(&place->endpoint, count, mode, options->listen, place->sockets, err)) {
-        return false;
-    }
-    place->socket_count = count;
     struct stat status;
-    if (local && stat(place->endpoint.address.local.sun_path, &status) == 0) {
+    const char *path = place->endpoint.address.local.sun_path;
+    if (endpoint_is_unix(&place->endpoint) && *path != '\0' && stat(path, &status) == 0) {
         place->device = status.st_dev;
         place->inode = status.st_ino;
     }
+}
+
+/* Use what was handed over for this place. False: nothing was. */
+static bool place_inherit(struct place *place, const struct endpoint *wanted,
+                          struct inheritance *inheritance)
+{
+    if (inheritance != NULL) {
+        place->socket_count = inheritance_take(inheritance, place->key, wanted, place->sockets,
+                                               ENDPOINT_SOCKETS_MAX, &place->endpoint,
+                                               &place->to_own);
+    }
+    return place->socket_count > 0;
+}
+
+static bool place_bind(struct place *place, const struct serve_options *options, unsigned workers,
+                       struct inheritance *inheritance, struct err *err)
+{
+    place->key = strdup(options->key != NULL ? options->key : options->listen);
+    if (place->key == NULL) {
+        return err_set_memory(err);
+    }
+    if (!site_init(&place->site, options, err)) {
+        return err_wrap(err, "listen on %s", options->listen);
+    }
+    struct endpoint endpoint;
+    if (!place_inherit(place, NULL, inheritance)) {
+        if (!endpoint_resolve(options->listen, &endpoint, err)) {
+            return err_wrap(err, "listen on %s", options->listen);
+        }
+        if (!place_inherit(place, &endpoint, inheritance)) {
+            place->endpoint = endpoint;
+            place->owns = endpoint_is_unix(&endpoint);
+            mode_t mode = options->unix_mode == 0 ? UNIX_MODE_DEFAULT : options->unix_mode;
+            unsigned count = place->owns ? 1 : workers;
+            if (!endpoint_listen(&place->endpoint, count, mode, options->listen, place->sockets,
+                                 err)) {
+                return false;
+            }
+            place->socket_count = count;
+        }
+    }
+    place_know_file(place);
     endpoint_format(&place->endpoint, options->tls != NULL, place->text);
     return true;
 }
@@ -80,7 +116,7 @@ static void place_unbind(struct place *place)
 {
     const char *path = place->endpoint.address.local.sun_path;
     struct stat status;
-    if (place->socket_count > 0 && endpoint_is_unix(&place->endpoint) && stat(path, &status) == 0 &&
+    if (place->socket_count > 0 && place->owns && stat(path, &status) == 0 &&
         status.st_dev == place->device && status.st_ino == place->inode) {
         unlink(path);
     }
@@ -92,6 +128,14 @@ static void place_unbind(struct place *place)
 
 /* ---- Life ---- */
 
+/* How many of a place's sockets one lane listens at. A place that was bound here has one for each lane;
+ * one that was handed over may have fewer, which lanes share then, or more. */
+static unsigned sockets_of(const struct server *server, const struct place *place, unsigned berth)
+{
+    unsigned lanes = server->berth_count;
+    return place->socket_count <= lanes ? 1 : (place->socket_count - berth + lanes - 1) / lanes;
+}
+
 static bool berth_init(struct server *server, unsigned index, struct err *err)
 {
     struct berth *berth = server->berths[index] = calloc(1, sizeof(*berth));
@@ -101,20 +145,27 @@ static bool berth_init(struct server *server, unsigned index, struct err *err)
     berth->server = server;
     struct loop *loop = node_loop(server->common.node, index);
     bool lane_ready = lane_init(&berth->lane, &server->common, loop, err);
-    berth->listeners = calloc(server->place_count, sizeof(*berth->listeners));
+    for (size_t i = 0; i < server->place_count; i++) {
+        berth->listener_count += sockets_of(server, &server->places[i], index);
+    }
+    berth->listeners = calloc(berth->listener_count + 1, sizeof(*berth->listeners));
     if (!lane_ready || berth->listeners == NULL) {
         return err_set_memory(err);
     }
+    struct listener *listener = berth->listeners;
     for (size_t i = 0; i < server->place_count; i++) {
         const struct place *place = &server->places[i];
-        bool shared = place->socket_count == 1 && server->berth_count > 1;
-        listener_init(&berth->listeners[i], &berth->lane, &place->site,
-                      place->sockets[shared ? 0 : index], shared);
+        bool shared = place->socket_count < server->berth_count;
+        for (unsigned k = 0; k < sockets_of(server, place, index); k++) {
+            unsigned socket = (index + k * server->berth_count) % place->socket_count;
+            listener_init(listener++, &berth->lane, &place->site, place->sockets[socket], shared);
+        }
     }
     return true;
 }
 
-static bool server_fill(struct server *server, const struct serve_options *options, struct err *err)
+static bool server_fill(struct server *server, const struct serve_options *options,
+                        struct inheritance *inheritance, struct err *err)
 {
     server->emptied_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->emptied_fd < 0) {
@@ -126,7 +177,7 @@ static bool server_fill(struct server *server, const struct serve_options *optio
         return err_set_memory(err);
     }
     for (size_t i = 0; i < server->place_count; i++) {
-        if (!place_bind(&server->places[i], &options[i], server->berth_count, err)) {
+        if (!place_bind(&server->places[i], &options[i], server->berth_count, inheritance, err)) {
             return false;
         }
     }
@@ -154,7 +205,7 @@ struct server *server_create(struct node *node, const struct serve_options *opti
     server->place_count = count;
     server->berth_count = node_workers(node);
     server->emptied_fd = -1;
-    if (!server_fill(server, options, err)) {
+    if (!server_fill(server, options, limits->inheritance, err)) {
         server_destroy(server);
         return NULL;
     }
@@ -166,7 +217,7 @@ static void berth_start(struct loop *loop, void *argument)
     (void)loop;
     struct berth *berth = argument;
     berth->started = true;
-    for (size_t i = 0; i < berth->server->place_count && berth->started; i++) {
+    for (size_t i = 0; i < berth->listener_count && berth->started; i++) {
         berth->started = listener_start(&berth->listeners[i], &berth->err);
     }
 }
@@ -197,7 +248,7 @@ static void berth_stop(struct loop *loop, void *argument)
 {
     (void)loop;
     struct berth *berth = argument;
-    for (size_t i = 0; i < berth->server->place_count; i++) {
+    for (size_t i = 0; berth->listeners != NULL && i < berth->listener_count; i++) {
         listener_stop(&berth->listeners[i]);
     }
 }
@@ -255,6 +306,37 @@ static void wait_until_empty(struct server *server, uint32_t deadline_ms)
     }
 }
 
+bool server_hand_over(const struct server *server, struct handover *to, struct err *err)
+{
+    for (size_t i = 0; i < server->place_count; i++) {
+        const struct place *place = &server->places[i];
+        for (unsigned k = 0; k < place->socket_count; k++) {
+            if (!handover_add(to, place->sockets[k], place->key, place->owns, err)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void server_settle(struct server *server)
+{
+    for (size_t i = 0; i < server->place_count; i++) {
+        server->places[i].owns = server->places[i].owns || server->places[i].to_own;
+    }
+}
+
+void server_let_go(struct server *server)
+{
+    atomic_store_explicit(&server->common.handed_over, true, memory_order_relaxed);
+    atomic_store_explicit(&server->common.draining, true, memory_order_seq_cst);
+    server_call(server, berth_stop);
+    for (size_t i = 0; i < server->place_count; i++) {
+        server->places[i].owns = false;
+        place_unbind(&server->places[i]);
+    }
+}
+
 bool server_drain(struct server *server, uint32_t deadline_ms)
 {
     atomic_store_explicit(&server->common.draining, true, memory_order_seq_cst);
@@ -299,6 +381,7 @@ void server_destroy(struct server *server)
     for (size_t i = 0; server->places != NULL && i < server->place_count; i++) {
         place_unbind(&server->places[i]);
         site_fini(&server->places[i].site);
+        free(server->places[i].key);
     }
     if (server->emptied_fd >= 0) {
         close(server->emptied_fd);
@@ -331,6 +414,12 @@ struct server_counts server_counts(struct server *server)
             counts.responses[k] += count_of(&lane->responses[k]);
         }
         buffered += atomic_load_explicit(&lane->holding.bytes, memory_order_relaxed);
+    }
+    for (size_t i = 0; i < server->place_count; i++) {
+        struct rate *rate = server->places[i].site.rate;
+        struct rate_counts limited = rate != NULL ? rate_counts(rate) : (struct rate_counts){0};
+        counts.limited.connections += limited.connections;
+        counts.limited.requests += limited.requests;
     }
     counts.buffered_bytes = buffered > 0 ? (uint64_t)buffered : 0;
     return counts;

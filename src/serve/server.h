@@ -12,8 +12,14 @@
 #include "base/cidr.h"
 #include "core/node.h"
 #include "serve/exchange.h"
+#include "serve/inheritance.h"
+#include "serve/rate.h"
 #include "serve/route.h"
 #include "serve/tls.h"
+
+struct compression;
+struct cors;
+struct static_folder;
 
 /** Who answers. `dispatch` is called on the connection's loop with a reference for it; it must lead to
  *  exactly one exchange_finish(), at once or later. `target` is what the route named. */
@@ -25,11 +31,18 @@ struct dispatcher {
  *  Strings are copied. */
 struct serve_options {
     const char *listen; /**< "127.0.0.1:0", "[::1]:80", "localhost:80", "unix:/run/x.sock". */
+    const char *key; /**< What its sockets are called when they are handed over; NULL: `listen`. */
     const struct route_table *routes; /**< Borrowed; or NULL: everything goes to `target`. */
     void *target;
     const struct dispatcher *dispatcher; /**< Borrowed. */
     const struct header *headers; /**< Added to every answer; Server replaces the usual one. */
     size_t header_count;
+    const struct compression *compression; /**< Borrowed; NULL: answers go as they are. */
+    const struct cors *cors;               /**< Borrowed; NULL: nothing is said to other origins. */
+    const struct static_folder *folders;   /**< Borrowed: targets of routes that are folders. */
+    size_t folder_count;
+    bool redirects_to_https;      /**< Every request, with 308. */
+    uint16_t https_port;          /**< Where to; 443 is not written. */
     uint32_t header_timeout_ms;   /**< From the first byte of a request to its head's end: 408. */
     uint32_t idle_timeout_ms;     /**< Between requests: closed without a word. */
     uint32_t body_rate_min;       /**< Bytes a second, over 5 s, while the guest wants them: 408. */
@@ -47,7 +60,8 @@ struct serve_options {
     bool trust_unix;     /**< Clients of a unix socket are such proxies. */
     bool proxy_protocol; /**< Connections of trusted proxies begin with a PROXY header. */
     bool access_log;
-    mode_t unix_mode; /**< Of a unix socket's file; 0: 0660. */
+    struct rate_limits rate; /**< Of each address. */
+    mode_t unix_mode;        /**< Of a unix socket's file; 0: 0660. */
     /** Unix sockets: clients of other users, but for root, are turned away, whatever the file's mode. */
     bool own_user_only;
 };
@@ -59,6 +73,7 @@ struct server_counts {
     uint64_t connections_max;             /**< 503 above. */
     uint64_t accepted, requests, refused; /**< Ever. */
     uint64_t responses[6];                /**< Ever, by hundreds: [2] = 2xx; [0] = cut. */
+    struct rate_counts limited;           /**< Ever, for the limits of their address. */
     uint64_t buffered_bytes;              /**< Held for connections and exchanges now. */
     uint64_t buffered_bytes_max;          /**< 503 above; 0: no limit. */
 };
@@ -71,6 +86,8 @@ struct server_limits {
     /** Requests and answers under way, to within 64 KiB a worker; 0: no limit. Above, nobody is
      *  dispatched to, whole answers are refused (EXCHANGE_FULL) and streams shrink. */
     uint64_t buffered_bytes_max;
+    /** Sockets that are used before any is bound; borrowed for server_create(). NULL: none. */
+    struct inheritance *inheritance;
 };
 
 /** Bind and listen on everything (one SO_REUSEPORT socket a worker for TCP, a shared one for unix).
@@ -85,6 +102,16 @@ bool server_start(struct server *server, struct err *err) MUST_USE;
 
 /** The address listener `index` is really bound to: "http://127.0.0.1:43117", "unix:/run/x.sock". */
 const char *server_address(const struct server *server, size_t index);
+
+/** Its sockets, for a successor. */
+bool server_hand_over(const struct server *server, struct handover *to, struct err *err) MUST_USE;
+
+/** A predecessor's place is taken: files of unix sockets that were its to remove are this server's. */
+void server_settle(struct server *server);
+
+/** The sockets are a successor's: accept no more and remove no file. At the drain that follows, idle
+ *  connections have a moment for a request that may be on its way already. */
+void server_let_go(struct server *server);
 
 /** Stop accepting, close idle connections, finish what runs (answers say "Connection: close"); after
  *  `deadline_ms` cut what is left. Returns when no connection is open. True: nothing was cut. */

@@ -25,6 +25,8 @@ static bool add_line(struct site *site, const struct header *header, struct err 
 bool site_init(struct site *site, const struct serve_options *options, struct err *err)
 {
     *site = (struct site){.options = *options, .listen = strdup(options->listen)};
+    site->shaping = (struct shaping){.compression = options->compression, .cors = options->cors};
+    site->shapes = options->compression != NULL || options->cors != NULL;
     site->options.listen = NULL;
     site->options.headers = NULL;
     if (site->listen == NULL) {
@@ -37,6 +39,10 @@ bool site_init(struct site *site, const struct serve_options *options, struct er
             return false;
         }
     }
+    if (rate_limits_any(&options->rate)) {
+        site->rate = rate_create(&options->rate, env_system());
+        return site->rate != NULL || err_set_memory(err);
+    }
     return true;
 }
 
@@ -44,4 +50,5 @@ void site_fini(struct site *site)
 {
     free(site->listen);
     bytes_fini(&site->lines);
+    rate_destroy(site->rate);
 }

@@ -9,14 +9,19 @@
 #pragma once
 
 #include "serve/http1.h"
+#include "serve/rate.h"
 #include "serve/server.h"
+#include "serve/shaping.h"
 
 struct site {
     struct serve_options options; /**< `listen` and `headers` are not to be used. */
     char *listen;
     struct http1_rules rules;
     struct bytes lines; /**< `headers` as they go out. */
-    bool has_server;    /**< One of them replaces the usual Server line. */
+    struct shaping shaping;
+    bool shapes;       /**< That there is something in it. */
+    bool has_server;   /**< One of them replaces the usual Server line. */
+    struct rate *rate; /**< NULL: no limits for each address. */
 };
 
 /** False: ERR_INPUT (a header that may not be sent), ERR_MEMORY; site_fini() is still due. */

@@ -61,6 +61,7 @@ ZOO_ROUTES = {
     "GET /silent": "zoo#silent",
     "GET /late-crash": "zoo#late_crash",
     "GET /denied": "zoo#denied",
+    "WS /ws": "zoo#ws_echo",
 }
 
 

@@ -173,6 +173,15 @@ def test_a_topic_needs_a_name(actors):
     assert actors.post("/publish", b"x").status == 400
 
 
+def test_a_topic_or_publication_too_long_is_refused_and_not_cut(actors):
+    topic = "t" * 127
+    assert actors.post(f"/publish?topic={topic}", b"x").json()["reached"] == 0
+    assert actors.post(f"/publish?topic={topic}x", b"x").status == 400
+    assert actors.get(f"/subscribe?topic={topic}x").status == 400
+    assert actors.post(f"/publish?topic={topic}", b"x" * 4095).status == 200
+    assert actors.post(f"/publish?topic={topic}", b"x" * 4096).status == 413
+
+
 # ---- supervisors
 
 @pytest.mark.parametrize("strategy, kill, restarted", [

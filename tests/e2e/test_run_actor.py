@@ -34,9 +34,16 @@ def test_time_is_limited(act):
 
 def test_an_entry_is_needed(home, workshop):
     done = home.run("run", "--actor", workshop.c("actors"))
-    assert done.status == 1 and "act" in done.err
+    assert done.status == 1 and "act" in done.err and "--entry NAME" in done.err
     done = home.run("run", "--actor", "--entry", "nothing", workshop.c("actors"))
     assert done.status == 1 and "nothing" in done.err
+
+
+def test_who_runs_an_actor_as_a_command_is_told_how(home, workshop):
+    wasm = workshop.c("actors")
+    done = home.run("run", wasm)
+    assert done.status == 1
+    assert f"mote run --actor --entry NAME {wasm}" in done.err and "mote serve" in done.err
 
 
 def test_entries_are_for_actors(home, workshop):

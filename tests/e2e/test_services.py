@@ -164,8 +164,23 @@ def test_a_storm_escalates_and_by_default_the_node_serves_on(serve, workshop):
     assert node.get("/crash").status == 503
     node.log.wait_for("all services are down")
     wait_until(lambda: node.get("/bump").status == 503)
+    answer = node.ask_admin("/readyz")
+    assert (answer.status, answer.text) == (503, "not ready: all services are down\n")
+    assert node.get("/nothing").status == 404, "it serves on"
+    assert node.stats()["supervisors"] == {"restarts": 1, "escalations": 1}
+    assert len(node.log.having("restarts 'counter'")) == 1, "not what came too often"
+    node.baseline = node.settled()
+
+
+def test_a_killed_top_supervisor_leaves_a_node_that_is_not_ready(serve, workshop):
+    node = serve(manifest(workshop, {"counter": {}}))
+    top = next(one for one in node.processes() if one["component"] == "top")
     assert node.ask_admin("/readyz").status == 200
-    assert node.stats()["supervisors"]["escalations"] == 1
+    assert client.fetch(node.admin, "POST", "/v1/kill?pid=" + top["pid"]).status == 200
+    node.log.wait_for("all services are down: the top supervisor has ended")
+    wait_until(lambda: node.get("/bump").status == 503)
+    assert node.ask_admin("/readyz").status == 503
+    assert node.ask_admin("/healthz").status == 200
     node.baseline = node.settled()
 
 
@@ -175,6 +190,8 @@ def test_a_storm_stops_the_node_that_wants_it(serve, workshop):
     assert node.get("/crash").status == 503
     assert node.wait() == 1
     assert node.log.having("all services are down") and node.log.having("drained")
+    said = [line for line in node.log.all() if line.startswith("mote serve:")]
+    assert len(said) == 1 and "service 'counter' ended too often: unreachable" in said[0], said
 
 
 def test_a_supervisor_that_gives_up_is_restarted_by_its_own(serve, workshop):

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 import apps
+from event_stream import Listener
 from program import ROOT
 
 
@@ -52,6 +53,10 @@ def test_every_route_of_the_zoo_does_what_it_says(served):
     late = node.get("/late-crash")
     assert late.cut and late.body == b"the last words\n"
     assert node.get("/denied").status == 403
+    assert "<title>mote chat</title>" in node.get("/chat").text
+    assert node.post("/chat/messages?name=ann", b"hello").status == 204
+    with node.connect() as connection:
+        assert '"text":"hello"' in Listener(connection, "/events").next().data
 
 
 def test_the_tests_zoo_has_the_routes_of_the_example():

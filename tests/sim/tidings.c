@@ -145,6 +145,8 @@ void ties_take(struct agent *agent, const struct message *message)
         return;
     case MESSAGE_SEND:
     case MESSAGE_TIMER:
+    case MESSAGE_FRAME:
+    case MESSAGE_CLOSE:
     case MESSAGE_CHANGED:
         break;
     }

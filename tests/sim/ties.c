@@ -148,7 +148,8 @@ void ties_reply(struct agent *agent, const struct call_due *due)
     struct message *reply = message_create(agent->process.pid.raw, agent->sent[caller->number],
                                            "reply", 5);
     INVARIANT(reply != NULL);
-    monitor_reply(world->node, caller->process.pid, due->reference, reply);
+    bool taken = monitor_reply(world->node, caller->process.pid, due->reference, reply);
+    INVARIANT(taken);
     caller->may_turn = true;
 }
 

@@ -62,6 +62,17 @@ static void a_unix_socket_has_a_path(void **state)
     assert_string_equal(address.path, "/run/a:b.sock");
 }
 
+static void a_socket_that_is_handed_over_has_a_name(void **state)
+{
+    (void)state;
+    struct address address = parsed("systemd:web.socket");
+    assert_int_equal(address.kind, ADDRESS_HANDED);
+    assert_string_equal(address.name, "web.socket");
+    assert_refused("systemd:");
+    assert_refused("systemd:a:b");
+    assert_refused("systemd:a b");
+}
+
 static void everything_else_is_refused_with_the_text_quoted(void **state)
 {
     (void)state;
@@ -96,6 +107,7 @@ int main(void)
         cmocka_unit_test(a_host_and_a_port_are_taken_apart),
         cmocka_unit_test(an_ipv6_address_loses_its_brackets),
         cmocka_unit_test(a_unix_socket_has_a_path),
+        cmocka_unit_test(a_socket_that_is_handed_over_has_a_name),
         cmocka_unit_test(everything_else_is_refused_with_the_text_quoted),
         cmocka_unit_test(a_host_name_of_any_length_is_refused_safely),
     };

@@ -1,6 +1,7 @@
 #include "native.h"
 
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct entry *text(const char *words)
@@ -39,8 +40,15 @@ static void close_mailbox(struct mailbox *mailbox)
 {
     for (struct entry *entry = mailbox_close(mailbox), *next; entry != NULL; entry = next) {
         next = entry->next;
-        entry->destroy(entry);
+        if (entry->kind == ENTRY_SIGNAL) {
+            entry->destroy(entry);
+        } else {
+            mailbox_append(mailbox, CONTAINER_OF(entry, struct message, entry));
+        }
     }
+    assert_true(mailbox_sweep(mailbox, UINT32_MAX));
+    assert_int_equal(mailbox_messages(mailbox), 0);
+    assert_int_equal(mailbox_bytes(mailbox), 0);
 }
 
 static const struct mailbox_limits unlimited;
@@ -151,6 +159,36 @@ static void a_signal_is_never_refused_for_room_and_keeps_its_place(void **state)
     assert_int_equal(signal.destroyed, 0);
 }
 
+static void answers_on_their_way_are_bounded_as_unread_news_is(void **state)
+{
+    (void)state;
+    enum { MORE = 2 };
+    struct mailbox mailbox;
+    mailbox_init(&mailbox, (struct mailbox_limits){.messages = 3, .bytes = 1000});
+    struct message *small = message_create(7, 1, "answer", 6);
+    enum { LARGE = 16 << 20 };
+    void *zeros = calloc(1, LARGE);
+    assert_non_null(zeros);
+    struct message *large = message_create(7, 1, zeros, LARGE);
+    free(zeros);
+    assert_non_null(small);
+    assert_non_null(large);
+    for (unsigned i = 0; i < 3 + MORE; i++) {
+        assert_true(mailbox_expect_answer(&mailbox, small, MORE));
+    }
+    assert_false(mailbox_expect_answer(&mailbox, small, MORE));
+    for (unsigned i = 0; i < 3 + MORE; i++) {
+        mailbox_forget_answer(&mailbox, small);
+    }
+    assert_true(mailbox_expect_answer(&mailbox, large, MORE));
+    assert_false(mailbox_expect_answer(&mailbox, large, MORE));
+    assert_true(mailbox_expect_answer(&mailbox, small, MORE));
+    assert_int_equal(mailbox_messages(&mailbox), 0);
+    message_destroy(small);
+    message_destroy(large);
+    close_mailbox(&mailbox);
+}
+
 static void a_closed_mailbox_destroys_what_is_left_and_refuses_the_rest(void **state)
 {
     (void)state;
@@ -167,8 +205,12 @@ static void a_closed_mailbox_destroys_what_is_left_and_refuses_the_rest(void **s
     assert_int_equal(left->kind, ENTRY_MESSAGE);
     assert_ptr_equal(left->next, &first.entry);
     assert_null(first.entry.next);
-    left->destroy(left);
+    mailbox_append(&mailbox, CONTAINER_OF(left, struct message, entry));
     assert_int_equal(first.destroyed, 0);
+    assert_int_equal(mailbox_messages(&mailbox), 2);
+    assert_false(mailbox_sweep(&mailbox, 1));
+    assert_int_equal(mailbox_messages(&mailbox), 1);
+    assert_true(mailbox_sweep(&mailbox, 1));
     assert_int_equal(mailbox_messages(&mailbox), 0);
     assert_int_equal(mailbox_push(&mailbox, &second.entry), PUSH_CLOSED);
     struct entry *late = text("late");
@@ -467,6 +509,7 @@ int main(void)
         cmocka_unit_test(the_byte_limit_counts_bodies_only),
         cmocka_unit_test(what_travels_in_a_message_counts_with_what_it_may_hold),
         cmocka_unit_test(a_signal_is_never_refused_for_room_and_keeps_its_place),
+        cmocka_unit_test(answers_on_their_way_are_bounded_as_unread_news_is),
         cmocka_unit_test(a_closed_mailbox_destroys_what_is_left_and_refuses_the_rest),
         cmocka_unit_test(the_order_of_each_sender_is_kept_and_the_limit_holds_exactly),
         cmocka_unit_test(a_filter_takes_what_matches_and_leaves_the_rest_in_order),

@@ -184,8 +184,8 @@ static void a_call_is_answered_once_and_late_answers_are_dropped(void **state)
     settle(stage);
     assert_int_equal(expect_mail(callee, MESSAGE_CALL, caller, "question"), reference);
     assert_int_equal(monitor_watchers(&callee->process), 1);
-    monitor_reply(stage->node, pid_of(caller), reference, word("answer"));
-    monitor_reply(stage->node, pid_of(caller), reference, word("again"));
+    assert_true(monitor_reply(stage->node, pid_of(caller), reference, word("answer")));
+    assert_true(monitor_reply(stage->node, pid_of(caller), reference, word("again")));
     settle(stage);
     const struct mailbox_filter other = {.reference = reference + 1};
     assert_null(process_receive(&caller->process, &other));
@@ -213,9 +213,9 @@ static void a_call_fails_when_the_callee_ends(void **state)
     assert_int_equal(expect_mail(caller, MESSAGE_DOWN, callee, "unreachable"), reference);
     uint64_t late = call(caller, callee);
     assert_int_equal(expect_mail(caller, MESSAGE_DOWN, callee, "noproc"), late);
-    monitor_reply(stage->node, pid_of(caller), late, word("from the grave"));
+    assert_true(monitor_reply(stage->node, pid_of(caller), late, word("from the grave")));
     expect_no_mail(caller);
-    monitor_reply(stage->node, pid_of(callee), late, word("to the grave"));
+    assert_true(monitor_reply(stage->node, pid_of(callee), late, word("to the grave")));
 }
 
 static void a_call_that_was_given_up_leaves_no_answer(void **state)
@@ -226,12 +226,12 @@ static void a_call_that_was_given_up_leaves_no_answer(void **state)
     uint64_t reference = call(caller, callee);
     uint64_t other = call(caller, callee);
     settle(stage);
-    monitor_reply(stage->node, pid_of(caller), reference, word("unread"));
+    assert_true(monitor_reply(stage->node, pid_of(caller), reference, word("unread")));
     settle(stage);
     assert_false(monitor_remove(&caller->process, reference));
     expect_no_mail(caller);
     assert_true(monitor_remove(&caller->process, other));
-    monitor_reply(stage->node, pid_of(caller), other, word("late"));
+    assert_true(monitor_reply(stage->node, pid_of(caller), other, word("late")));
     settle(stage);
     expect_no_mail(caller);
 }
@@ -243,10 +243,11 @@ static void nobody_can_answer_under_a_monitor_or_a_guessed_reference(void **stat
     struct actor *callee = actor_start(stage, NULL);
     uint64_t reference = watch(caller, callee);
     uint64_t open = call(caller, callee);
-    monitor_reply(stage->node, pid_of(caller), reference, word("no call"));
+    assert_true(monitor_reply(stage->node, pid_of(caller), reference, word("no call")));
     for (uint64_t guess = 0; guess < 100; guess++) {
         if (open + 50 - guess != open) {
-            monitor_reply(stage->node, pid_of(caller), open + 50 - guess, word("guess"));
+            assert_true(
+                monitor_reply(stage->node, pid_of(caller), open + 50 - guess, word("guess")));
         }
     }
     settle(stage);
@@ -272,6 +273,31 @@ static void a_call_to_a_full_mailbox_is_an_error_of_the_caller(void **state)
     assert_int_equal(monitor_count(&caller->process), 1);
 }
 
+static void replies_that_nobody_asked_for_are_refused_before_they_fill_the_memory(void **state)
+{
+    struct stage *stage = *state;
+    static const struct process_quotas few = {.ties_max = 2};
+    struct actor *caller = actor_start(
+        stage, &(struct process_options){.kind = "test",
+                                         .mailbox = {.messages = 3, .policy = MAILBOX_REFUSE},
+                                         .quotas = &few});
+    struct actor *callee = actor_start(stage, NULL);
+    uint64_t reference = call(caller, callee);
+    settle(stage);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_true(monitor_reply(stage->node, pid_of(caller), reference + 1, word("noise")));
+    }
+    struct message *one_too_many = word("noise");
+    assert_false(monitor_reply(stage->node, pid_of(caller), reference + 1, one_too_many));
+    message_destroy(one_too_many);
+    settle(stage);
+    expect_no_mail(caller);
+    assert_true(monitor_reply(stage->node, pid_of(caller), reference, word("answer")));
+    settle(stage);
+    assert_int_equal(expect_mail(caller, MESSAGE_REPLY, NULL, "answer"), reference);
+    assert_int_equal(expect_mail(callee, MESSAGE_CALL, caller, "question"), reference);
+}
+
 static void a_reply_is_not_refused_by_a_full_mailbox(void **state)
 {
     struct stage *stage = *state;
@@ -280,7 +306,7 @@ static void a_reply_is_not_refused_by_a_full_mailbox(void **state)
     struct actor *callee = actor_start(stage, NULL);
     uint64_t reference = call(caller, callee);
     send_word(stage, callee, caller, "full");
-    monitor_reply(stage->node, pid_of(caller), reference, word("and yet an answer"));
+    assert_true(monitor_reply(stage->node, pid_of(caller), reference, word("and yet an answer")));
     expect_mail(caller, MESSAGE_SEND, callee, "full");
     expect_mail(caller, MESSAGE_REPLY, NULL, "and yet an answer");
 }
@@ -302,6 +328,7 @@ int main(void)
         ON_A_STAGE(a_call_that_was_given_up_leaves_no_answer),
         ON_A_STAGE(nobody_can_answer_under_a_monitor_or_a_guessed_reference),
         ON_A_STAGE(a_call_to_a_full_mailbox_is_an_error_of_the_caller),
+        ON_A_STAGE(replies_that_nobody_asked_for_are_refused_before_they_fill_the_memory),
         ON_A_STAGE(a_reply_is_not_refused_by_a_full_mailbox),
     };
     return cmocka_run_group_tests_name("monitor", tests, NULL, NULL);

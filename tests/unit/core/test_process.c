@@ -345,6 +345,29 @@ static void mail_that_nobody_took_goes_with_the_process(void **state)
     process_release(&native->process); /* The leak checker looks for the rest. */
 }
 
+static void a_full_mailbox_is_cleared_in_slices_before_the_process_counts_as_gone(void **state)
+{
+    struct world *world = *state;
+    struct native *native = start(world, turn_park);
+    run_until_idle(world->node);
+    for (int i = 0; i < 2000; i++) {
+        struct message *message = message_create(0, 0, "a", 1);
+        assert_int_equal(process_push(&native->process, &message->entry), PUSH_ACCEPTED);
+        if (i == 1000) {
+            run_until_idle(world->node); /* Half of it is ready, the other has only arrived. */
+        }
+    }
+    process_stop(&native->process, STOP_KILL, NULL);
+    worker_run(world->worker);
+    assert_int_equal(process_phase(&native->process), PHASE_EXITED);
+    assert_in_range(mailbox_messages(&native->process.mailbox), 1, 1999);
+    assert_int_equal(node_counts(world->node).processes, 1);
+    run_until_idle(world->node);
+    assert_int_equal(mailbox_messages(&native->process.mailbox), 0);
+    assert_int_equal(node_counts(world->node).processes, 0);
+    process_release(&native->process);
+}
+
 static void more_processes_than_max_processes_are_refused_until_one_exits(void **state)
 {
     struct world *world = *state;
@@ -432,6 +455,7 @@ int main(void)
         IN_A_WORLD(killed_while_it_sleeps_its_timer_goes_with_it),
         IN_A_WORLD(pushing_a_message_wakes_its_owner),
         IN_A_WORLD(mail_that_nobody_took_goes_with_the_process),
+        IN_A_WORLD(a_full_mailbox_is_cleared_in_slices_before_the_process_counts_as_gone),
         IN_A_WORLD(more_processes_than_max_processes_are_refused_until_one_exits),
         IN_A_WORLD(a_draining_node_refuses_new_processes_and_finishes_the_old),
         IN_A_WORLD(the_list_copies_what_is_alive),

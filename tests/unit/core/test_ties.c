@@ -56,7 +56,8 @@ static void answer(struct citizen *citizen, const struct message *call)
     struct city *city = citizen->city;
     struct message *reply = message_create_shared(0, 0, city->payload);
     INVARIANT(reply != NULL);
-    monitor_reply(city->node, (struct pid){call->sender}, call->reference, reply);
+    bool taken = monitor_reply(city->node, (struct pid){call->sender}, call->reference, reply);
+    INVARIANT(taken);
 }
 
 static void hear(struct citizen *citizen, const struct message *message)
@@ -83,6 +84,8 @@ static void hear(struct citizen *citizen, const struct message *message)
     case MESSAGE_SEND:
     case MESSAGE_TIMER:
     case MESSAGE_STOP:
+    case MESSAGE_FRAME:
+    case MESSAGE_CLOSE:
     case MESSAGE_CHANGED:
         break;
     }

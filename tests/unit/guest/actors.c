@@ -73,7 +73,7 @@ MOTE_WORKER(reads_on)
 
 MOTE_WORKER(bad_receives)
 {
-    struct mote_filter filter = {.kinds = 1 << 7};
+    struct mote_filter filter = {.kinds = 1 << 9};
     MUST(mote_receive_within(&filter, 0, &mail, text, 1) == MOTE_INVALID);
     filter = (struct mote_filter){.label_count = 9};
     MUST(mote_receive_within(&filter, 0, &mail, text, 1) == MOTE_INVALID);

@@ -9,6 +9,7 @@
 #include "core/supervisor.h"
 #include "fake_world.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,43 @@ static void assert_tree(const struct manifest *manifest, const char *expected)
     assert_true(bytes_terminate(&text));
     assert_string_equal((char *)text.data, expected);
     bytes_fini(&text);
+}
+
+static void whose_own_entry_is_a_service_is_warned_about_elsewhere(void **state)
+{
+    (void)state;
+    static const char service[] = "[components.a]\nentry = \"run\"\nresident = true\n";
+    char text[512];
+
+    (void)snprintf(text, sizeof(text),
+                   "%s[[serve]]\n[serve.routes]\n\"GET /\" = \"a\"\n\"GET /x\" = \"a#x\"\n"
+                   "[[schedule]]\nevery = \"1s\"\ncomponent = \"a\"\n"
+                   "[[schedule]]\nevery = \"1s\"\ncomponent = \"a\"\nentry = \"y\"\n",
+                   service);
+    manifest_destroy(loaded(
+        text, "mote.toml:6:11: warning: 'run' is the entry of the service 'a': to answer requests, "
+              "another process of it is started each time, which is not that service; name another "
+              "entry\n"
+              "mote.toml:10:13: warning: 'run' is the entry of the service 'a': to run a schedule, "
+              "another process of it is started each time, which is not that service; name another "
+              "entry\n"));
+}
+
+static void a_wrong_resident_is_told_once_and_nothing_else_because_of_it(void **state)
+{
+    (void)state;
+    struct problems problems = {0};
+    struct manifest *manifest = fake_load("[components.a]\nresident = \"yes\"\n"
+                                          "restart = \"permanent\"\nshutdown-ms = 1\n"
+                                          "[[supervisor]]\nname = \"s\"\nchildren = [\"a\"]\n",
+                                          NULL, &problems);
+    char *printed = fake_problems(&problems);
+
+    assert_null(manifest);
+    assert_string_equal(printed,
+                        "mote.toml:2:12: 'resident' must be true or false, not a string\n");
+    free(printed);
+    problems_fini(&problems);
 }
 
 static void a_component_is_no_service_unless_it_says_so(void **state)
@@ -307,6 +345,8 @@ static void a_node_of_services_or_schedules_needs_no_listener(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whose_own_entry_is_a_service_is_warned_about_elsewhere),
+        cmocka_unit_test(a_wrong_resident_is_told_once_and_nothing_else_because_of_it),
         cmocka_unit_test(a_component_is_no_service_unless_it_says_so),
         cmocka_unit_test(services_without_a_supervisor_are_the_tops_in_the_order_of_the_manifest),
         cmocka_unit_test(supervisors_nest_and_keep_the_order_of_their_children),

@@ -1,0 +1,112 @@
+#include "serve/heartbeat.h"
+
+#include "core/node.h"
+#include "serve/exchange_internal.h"
+
+#include <string.h>
+
+static struct exchange *exchange_of(struct heartbeat *heartbeat)
+{
+    return CONTAINER_OF(heartbeat, struct exchange, heartbeat);
+}
+
+/* With the wheel's lock held: nothing but this. */
+static void fire(struct timer *timer)
+{
+    struct heartbeat *heartbeat = CONTAINER_OF(timer, struct heartbeat, timer);
+    struct exchange *exchange = exchange_of(heartbeat);
+    exchange_retain(exchange);
+    worker_defer(exchange->home->worker, &heartbeat->task);
+}
+
+static void arm(struct exchange *exchange)
+{
+    struct heartbeat *heartbeat = &exchange->heartbeat;
+    if (!heartbeat->armed) {
+        heartbeat->armed = true;
+        timer_start(&exchange->home->worker->timers, &heartbeat->timer,
+                    heartbeat->last_ns + heartbeat->period_ns, fire);
+    }
+}
+
+/* What was sent since the timer started has put the time off. */
+static void on_time(struct task *task)
+{
+    struct heartbeat *heartbeat = CONTAINER_OF(task, struct heartbeat, task);
+    struct exchange *exchange = exchange_of(heartbeat);
+    struct exchange_carrier *carrier = exchange->carrier;
+    heartbeat->armed = false;
+    if (carrier != NULL && heartbeat->period_ns > 0) {
+        if (exchange->home->worker->now_ns < heartbeat->last_ns + heartbeat->period_ns) {
+            arm(exchange);
+            carrier = NULL;
+        } else {
+            heartbeat->due = true;
+        }
+    }
+    exchange_release(exchange); /* The carrier has a reference of its own. */
+    if (carrier != NULL) {
+        carrier->news(carrier);
+    }
+}
+
+void heartbeat_init(struct heartbeat *heartbeat)
+{
+    heartbeat->task.run = on_time;
+}
+
+void heartbeat_reset(struct heartbeat *heartbeat)
+{
+    INVARIANT(!heartbeat->armed);
+    heartbeat->last_ns = 0;
+    atomic_store_explicit(&heartbeat->within, false, memory_order_relaxed);
+}
+
+bool heartbeat_is_between(const struct heartbeat *heartbeat)
+{
+    /* Acquire: pairs with the release of exchange_set_within(): what was written before is seen in the stream. */
+    return heartbeat->period_ns > 0 &&
+           !atomic_load_explicit(&heartbeat->within, memory_order_acquire);
+}
+
+void heartbeat_sent(struct exchange *exchange)
+{
+    struct heartbeat *heartbeat = &exchange->heartbeat;
+    if (heartbeat->period_ns > 0) {
+        heartbeat->last_ns = exchange->home->worker->now_ns;
+        heartbeat->due = false;
+    }
+}
+
+size_t heartbeat_take(struct exchange *exchange, bool between, void *data, size_t size_bytes)
+{
+    struct heartbeat *heartbeat = &exchange->heartbeat;
+    if (heartbeat->period_ns == 0) {
+        return 0;
+    }
+    if (heartbeat->last_ns == 0) {
+        heartbeat->last_ns = exchange->home->worker->now_ns;
+    }
+    if (heartbeat->due && between && size_bytes >= HEARTBEAT_BYTES) {
+        memcpy(data, ":\n\n", HEARTBEAT_BYTES);
+        heartbeat_sent(exchange);
+        return HEARTBEAT_BYTES;
+    }
+    if (heartbeat->due && !between) {
+        heartbeat_sent(
+            exchange); /* The rest of that piece is on its way; if not, again after a period. */
+    }
+    if (!heartbeat->due) {
+        arm(exchange);
+    }
+    return 0;
+}
+
+void heartbeat_stop(struct heartbeat *heartbeat)
+{
+    if (timer_cancel(&heartbeat->timer)) {
+        heartbeat->armed = false;
+    }
+    heartbeat->period_ns = 0;
+    heartbeat->due = false;
+}

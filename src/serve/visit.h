@@ -1,0 +1,51 @@
+/**
+ * @file
+ * What the files that implement a handler's host functions share.
+ *
+ * Threads: the calling guest's owner, within its turn, unless a field says otherwise.
+ */
+#pragma once
+
+#include "guest/abi.h"
+#include "serve/handler.h"
+#include "serve/sse.h"
+
+/** One request being answered by one guest. Freed when the process has exited. */
+struct visit {
+    const struct handler *handler;
+    struct exchange *exchange;
+    struct process *process; /* a reference: wakes may come until exchange_finish() */
+    atomic_bool gone; /* connection's thread sets, owner reads; owner also: nobody reads a body */
+    bool streams;     /* owner: its answer is a stream of events */
+    struct sse_cursor cursor; /* owner: of the event that is being written */
+    bool grace_began;         /* owner */
+    struct timer grace;       /* owner starts; fires a kill */
+};
+
+#define HOST_DECLARE(name, signature, parks)                                                       \
+    enum engine_call_result host_##name(struct engine_call *call);
+ABI_SERVE(HOST_DECLARE)
+#undef HOST_DECLARE
+
+/** The visit that the caller answers, or NULL when it is another kind of process. */
+struct visit *visit_of(struct engine_call *call);
+
+/** Whether its client has left. */
+bool visit_is_deserted(struct visit *visit);
+
+/** The ABI's number for what an exchange says; not for EXCHANGE_WAIT. */
+int32_t visit_error_of(enum exchange_result result);
+
+enum { ANSWER_HEADERS_MAX = 128 };
+
+/** Headers from a guest: "name: value" lines, each ended by a newline. What may be sent is for the exchange to say.
+ *  False: a line without a colon, or too many, or too much to look through. */
+bool visit_split_headers(const char *text, size_t size_bytes, struct header *ret,
+                         size_t *ret_count);
+
+/** The head is out: from here on the stream's deadline counts, and every write is a unit of work. */
+void visit_head_given(struct engine_call *call, struct visit *visit);
+
+/** Of a body at once: more goes out in pieces, so that no call copies for long and a slow
+ *  client's answer is held by the guest, not by the node. */
+enum { WHOLE_BODY_MAX = 1024 * 1024 };

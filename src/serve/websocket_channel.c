@@ -1,0 +1,285 @@
+#include "serve/websocket_channel.h"
+
+#include "core/message.h"
+#include "serve/websocket_session.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- News for the session ---- */
+
+static void news_run(struct task *task)
+{
+    struct websocket_channel *channel = CONTAINER_OF(task, struct websocket_channel, news);
+    lock_take(&channel->lock);
+    channel->news_queued = false;
+    lock_release(&channel->lock);
+    if (channel->session != NULL) {
+        websocket_session_news(channel->session);
+    }
+    websocket_channel_release(channel);
+}
+
+/* With the lock held. True: deliver_news() without it. */
+static bool claim_news(struct websocket_channel *channel)
+{
+    bool claimed = !channel->news_queued;
+    if (claimed) {
+        channel->news_queued = true;
+        websocket_channel_retain(channel);
+    }
+    return claimed;
+}
+
+static void deliver_news(struct websocket_channel *channel)
+{
+    struct worker *worker = channel->exchange->home->worker;
+    if (worker_current() == worker) {
+        worker_defer(worker, &channel->news);
+    } else {
+        worker_post(worker, &channel->news);
+    }
+}
+
+static void tell_session(void *argument)
+{
+    struct websocket_channel *channel = argument;
+    lock_take(&channel->lock);
+    bool claimed = claim_news(channel);
+    lock_release(&channel->lock);
+    if (claimed) {
+        deliver_news(channel);
+    }
+}
+
+static void wake_process(void *argument)
+{
+    struct websocket_channel *channel = argument;
+    if (channel->process != NULL) { /* It may not have been admitted. */
+        process_wake(channel->process);
+    }
+}
+
+/* ---- Life ---- */
+
+struct websocket_channel *websocket_channel_create(struct exchange *exchange,
+                                                   const struct handler *handler,
+                                                   const struct websocket_options *options,
+                                                   struct text subprotocol)
+{
+    struct websocket_channel *channel = calloc(1, sizeof *channel);
+    if (channel == NULL) {
+        return NULL;
+    }
+    lock_init(&channel->lock, LOCK_EXCHANGE);
+    atomic_init(&channel->references, 1);
+    atomic_init(&channel->left, false);
+    channel->handler = handler;
+    channel->exchange = exchange;
+    exchange_retain(exchange);
+    channel->news.run = news_run;
+    channel->options = options;
+    channel->subprotocol = subprotocol;
+    stream_init(&channel->out, options->stream_buffer_bytes);
+    stream_set_reader(&channel->out,
+                      (struct stream_waker){.wake = tell_session, .argument = channel});
+    stream_set_writer(&channel->out,
+                      (struct stream_waker){.wake = wake_process, .argument = channel});
+    return channel;
+}
+
+void websocket_channel_retain(struct websocket_channel *channel)
+{
+    atomic_fetch_add_explicit(&channel->references, 1, memory_order_relaxed);
+}
+
+void websocket_channel_release(struct websocket_channel *channel)
+{
+    /* Release and acquire: whoever frees sees what every other holder did. */
+    if (atomic_fetch_sub_explicit(&channel->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    stream_fini(&channel->out);
+    lock_fini(&channel->lock);
+    exchange_release(channel->exchange);
+    if (channel->process != NULL) {
+        process_release(channel->process);
+    }
+    free(channel);
+}
+
+/* ---- Frames as mail ---- */
+
+/* A frame on its way: its channel stands in front of the message. Destroying it, received or not, returns the credit. */
+enum { FRONT_BYTES = alignof(max_align_t) };
+_Static_assert(FRONT_BYTES >= sizeof(struct websocket_channel *), "room for the channel");
+
+static long long weight_of(const struct message *message)
+{
+    return (long long)(FRONT_BYTES + sizeof *message + message->size_bytes);
+}
+
+static bool credit_left(const struct websocket_channel *channel)
+{
+    return channel->unread < WEBSOCKET_UNREAD_FRAMES_MAX &&
+           channel->unread_bytes < WEBSOCKET_UNREAD_BYTES_MAX;
+}
+
+static void frame_destroy(struct entry *entry)
+{
+    struct message *message = CONTAINER_OF(entry, struct message, entry);
+    void *block = (char *)(void *)message - FRONT_BYTES;
+    struct websocket_channel *channel;
+    memcpy(&channel, block, sizeof(struct websocket_channel *));
+    lock_take(&channel->lock);
+    channel->unread--;
+    channel->unread_bytes -= message->size_bytes;
+    bool news = channel->starved && credit_left(channel) && claim_news(channel);
+    channel->starved = channel->starved && !credit_left(channel);
+    lock_release(&channel->lock);
+    exchange_hold(channel->exchange, -weight_of(message));
+    free(block);
+    if (news) {
+        deliver_news(channel);
+    }
+    websocket_channel_release(channel);
+}
+
+static struct message *frame_create(struct websocket_channel *channel, bool text, struct text data)
+{
+    char *block = malloc(FRONT_BYTES + sizeof(struct message) + data.size);
+    if (block == NULL) {
+        return NULL;
+    }
+    memcpy(block, &channel, sizeof(struct websocket_channel *));
+    struct message *message = (struct message *)(void *)(block + FRONT_BYTES);
+    *message = (struct message){.entry = {.kind = ENTRY_NEWS, .destroy = frame_destroy},
+                                .kind = MESSAGE_FRAME,
+                                .label = text ? 1 : 2,
+                                .size_bytes = data.size};
+    if (data.size > 0) {
+        memcpy(message->body, data.data, data.size);
+    }
+    return message;
+}
+
+bool websocket_channel_has_credit(struct websocket_channel *channel)
+{
+    lock_take(&channel->lock);
+    bool has = credit_left(channel);
+    channel->starved = !has;
+    lock_release(&channel->lock);
+    return has;
+}
+
+bool websocket_channel_deliver(struct websocket_channel *channel, bool text, struct text data)
+{
+    struct message *message = frame_create(channel, text, data);
+    if (message == NULL) {
+        return false;
+    }
+    websocket_channel_retain(channel);
+    lock_take(&channel->lock);
+    channel->unread++;
+    channel->unread_bytes += data.size;
+    lock_release(&channel->lock);
+    exchange_hold(channel->exchange, weight_of(message));
+    if (process_push(channel->process, &message->entry) != PUSH_ACCEPTED) {
+        message_destroy(message); /* It has ended, which is told by the stream. */
+    }
+    return true;
+}
+
+void websocket_channel_leave(struct websocket_channel *channel, unsigned code, struct text reason)
+{
+    lock_take(&channel->lock);
+    bool first = !channel->told;
+    channel->told = true;
+    lock_release(&channel->lock);
+    if (!first || channel->process == NULL) {
+        return; /* It knows, or was never spawned. */
+    }
+    /* Release: pairs with the acquires of the process's turns, which the mail below begins. */
+    atomic_store_explicit(&channel->left, true, memory_order_release);
+    struct message *message = message_create_news(MESSAGE_CLOSE, reason.size);
+    if (message != NULL) {
+        message->label = code;
+        if (reason.size > 0) {
+            memcpy(message->body, reason.data, reason.size);
+        }
+        if (process_push(channel->process, &message->entry) != PUSH_ACCEPTED) {
+            message_destroy(message);
+        }
+    }
+    process_wake(channel->process);
+}
+
+unsigned websocket_channel_end(struct websocket_channel *channel,
+                               char ret_reason[WEBSOCKET_REASON_BYTES_MAX],
+                               size_t *ret_reason_bytes)
+{
+    lock_take(&channel->lock);
+    unsigned code = channel->ending ? channel->code : WEBSOCKET_INTERNAL;
+    *ret_reason_bytes = channel->reason_bytes;
+    memcpy(ret_reason, channel->reason, channel->reason_bytes);
+    lock_release(&channel->lock);
+    return code;
+}
+
+/* ---- The process's side ---- */
+
+/* While the node holds too much, a stream takes little at a time, and nothing while some of it still waits for its
+ * reader: as exchange_write(). */
+enum { PRESSED_BYTES = 16 * 1024 };
+
+enum websocket_sent websocket_channel_send(struct websocket_channel *channel, const void *data,
+                                           size_t size_bytes, size_t *ret_taken)
+{
+    *ret_taken = 0;
+    if (atomic_load_explicit(&channel->left, memory_order_acquire)) {
+        return WEBSOCKET_GONE;
+    }
+    if (!holding_has_room(channel->exchange->home->holding, 0)) {
+        if (stream_await_reader(&channel->out)) {
+            return WEBSOCKET_BLOCKED;
+        }
+        size_bytes = size_bytes < PRESSED_BYTES ? size_bytes : PRESSED_BYTES;
+    }
+    switch (stream_write(&channel->out, data, size_bytes, ret_taken)) {
+    case STREAM_OK:
+        exchange_hold(channel->exchange, (long long)*ret_taken);
+        return WEBSOCKET_SENT;
+    case STREAM_WAIT:
+        return WEBSOCKET_BLOCKED;
+    case STREAM_CLOSED:
+        return WEBSOCKET_GONE;
+    case STREAM_ENDED:
+    case STREAM_ABORTED:
+        break;
+    }
+    BUG("a stream that ends for its writer");
+}
+
+bool websocket_channel_close(struct websocket_channel *channel, unsigned code, struct text reason,
+                             bool aborts)
+{
+    INVARIANT(reason.size <= sizeof channel->reason);
+    lock_take(&channel->lock);
+    bool first = !channel->ending && !channel->told;
+    if (first) {
+        channel->ending = true;
+        channel->code = code;
+        channel->reason_bytes = reason.size;
+        if (reason.size > 0) {
+            memcpy(channel->reason, reason.data, reason.size);
+        }
+    }
+    lock_release(&channel->lock);
+    if (first && aborts) {
+        stream_abort(&channel->out, 1);
+    } else if (first) {
+        stream_end(&channel->out);
+    }
+    return first;
+}
