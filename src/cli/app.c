@@ -1,6 +1,7 @@
 #include "cli/app.h"
 
 #include "base/log.h"
+#include "cli/certificates.h"
 #include "cli/complaint.h"
 #include "cli/content.h"
 #include "cli/grants.h"
@@ -8,6 +9,7 @@
 #include "cli/privileges.h"
 #include "cli/services.h"
 #include "core/node.h"
+#include "serve/inheritance.h"
 #include "serve/websocket.h"
 
 #include <stdio.h>
@@ -37,6 +39,7 @@ struct app {
     bool node_runs;
     struct services *services;
     struct site *sites; /* one a [[serve]] */
+    struct certificates *certificates;
     struct server *server;
     struct admin *admin;
     const struct app_options *options;
@@ -94,6 +97,11 @@ struct app *app_open(const struct app_options *options)
 const struct manifest *app_manifest(const struct app *app)
 {
     return app->manifest;
+}
+
+bool app_reload_certificates(struct app *app)
+{
+    return certificates_reload(app->certificates);
 }
 
 struct server *app_server(struct app *app)
@@ -387,8 +395,9 @@ bool app_prepare(struct app *app)
                 err.text);
         return false;
     }
-    if (!open_components(app) || !gather_imports(app) || !create_pool(app) || !check_room(app) ||
-        !prepare_components(app)) {
+    app->certificates = certificates_open(app->manifest);
+    if (!open_components(app) || app->certificates == NULL || !gather_imports(app) ||
+        !create_pool(app) || !check_room(app) || !prepare_components(app)) {
         return false;
     }
     settle_limits(app);
@@ -427,6 +436,11 @@ static struct serve_options serve_options_of(const struct app *app, size_t index
                  .requests_per_second = (uint32_t)from->rate.requests_per_second.value,
                  .requests_burst = (uint32_t)from->rate.requests_burst.value},
         .access_log = app->manifest->log.access.value,
+        .tls = certificates_tls(app->certificates, index),
+        .trusted = from->trusted.blocks,
+        .trusted_count = from->trusted.count,
+        .trust_unix = from->trusted.unix_sockets,
+        .proxy_protocol = from->proxy_protocol.value,
     };
     content_fill(&site->content, from, &options);
     return options;
@@ -571,6 +585,7 @@ void app_destroy(struct app *app)
     }
     admin_destroy(app->admin);
     server_destroy(app->server);
+    certificates_destroy(app->certificates);
     services_destroy(app->services);
     node_destroy(app->node);
     for (size_t i = 0; app->manifest != NULL && i < app->manifest->component_count; i++) {
