@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "core/registry.h"
-#include "serve/endpoint.h"
+#include "serve/inheritance.h"
 
 #include <errno.h>
 #include <inttypes.h>

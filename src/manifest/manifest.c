@@ -53,8 +53,8 @@ static void read_sections(struct loader *loader)
     supervisors_read(loader, root.supervisor);
     schedules_read(loader, root.schedule);
     serves_read(loader, root.serve);
-    tls_protect(loader);
     folders_check(loader);
+    tls_protect(loader);
 }
 
 /* The text of line `line`, without its end. */

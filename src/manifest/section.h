@@ -18,9 +18,9 @@ struct root_section {
 struct serve_section {
     struct manifest_serve serve; /* First: the schema's offsets hold for both. */
     const struct toml_node *routes, *headers;
-    const struct toml_node *tls, *trusted;
     const struct toml_node *compression, *compression_types, *cors, *folders;
     const struct toml_node *subprotocols, *origins;
+    const struct toml_node *tls, *trusted;
 };
 
 /** A [components.<name>] while it is read. */

@@ -340,6 +340,9 @@ void serves_read(struct loader *loader, const struct toml_node *array)
         if (section.headers != NULL) {
             headers_read(loader, section.headers, &section.serve);
         }
+        content_read(loader, &section);
+        folders_read(loader, section.folders, &section.serve);
+        websocket_read(loader, &section, &section.serve);
         if (section.tls != NULL) {
             tls_read(loader, section.tls, &section.serve);
         }
@@ -347,9 +350,6 @@ void serves_read(struct loader *loader, const struct toml_node *array)
             proxies_read(loader, section.trusted, &section.serve);
         }
         proxies_check(loader, table, &section.serve);
-        content_read(loader, &section);
-        folders_read(loader, section.folders, &section.serve);
-        websocket_read(loader, &section, &section.serve);
         targets_read(loader, table, &section, &section.serve);
         manifest->serves[manifest->serve_count++] = section.serve;
     }

@@ -158,6 +158,19 @@ static bool feed_brotli(struct compressor *compressor, const void *data, size_t 
     return true;
 }
 
+static bool feed(struct compressor *compressor, const void *data, size_t size_bytes, bool end,
+                 struct bytes *out)
+{
+    return compressor->encoding == ENCODING_GZIP
+               ? feed_gzip(compressor, data, size_bytes, end, out)
+               : feed_brotli(compressor, data, size_bytes, end, out);
+}
+
+bool compressor_begin(struct compressor *compressor, struct bytes *out)
+{
+    return feed(compressor, NULL, 0, false, out);
+}
+
 bool compressor_feed(struct compressor *compressor, const void *data, size_t size_bytes, bool end,
                      struct bytes *out)
 {
@@ -165,9 +178,7 @@ bool compressor_feed(struct compressor *compressor, const void *data, size_t siz
     if (size_bytes == 0 && !end) {
         return true;
     }
-    return compressor->encoding == ENCODING_GZIP
-               ? feed_gzip(compressor, data, size_bytes, end, out)
-               : feed_brotli(compressor, data, size_bytes, end, out);
+    return feed(compressor, data, size_bytes, end, out);
 }
 
 size_t compressor_held_bytes(const struct compressor *compressor)

@@ -34,6 +34,10 @@ DEFINE_AUTO_DESTROY(compressor)
 bool compressor_feed(struct compressor *compressor, const void *data, size_t size_bytes, bool end,
                      struct bytes *out) MUST_USE;
 
+/** Append what every body begins with, so that other blocks may follow. Before anything else; at most
+ *  COMPRESSOR_TAIL_BYTES. False: out of memory. */
+bool compressor_begin(struct compressor *compressor, struct bytes *out) MUST_USE;
+
 /** The most that a piece of that size becomes, without the end. */
 static inline size_t compressor_bound(size_t size_bytes)
 {

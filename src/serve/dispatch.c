@@ -1,9 +1,9 @@
 #include "serve/dispatch.h"
 
-#include "serve/forwarded.h"
 #include "serve/static_folder.h"
 #include "serve/target.h"
 
+#include "serve/forwarded.h"
 #include "serve/websocket_handshake.h"
 #include <stdio.h>
 
@@ -159,7 +159,7 @@ enum dispatch dispatch_look(struct exchange *exchange, const struct site *site, 
     const struct serve_options *options = &site->options;
     *ret_target = options->target;
     exchange->shaping = UNLIKELY(site->shapes) ? &site->shaping : NULL;
-    if (request->from_proxy) {
+    if (UNLIKELY(request->from_proxy)) {
         struct forwarders forwarders = {options->trusted, options->trusted_count};
         const char *wrong = forwarded_apply(request, &forwarders);
         if (wrong != NULL) {

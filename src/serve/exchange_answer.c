@@ -232,6 +232,10 @@ static enum exchange_result begin(struct exchange *exchange, unsigned status,
     exchange->whole = how->whole; /* No lock: these are told of with the answer. */
     exchange->events = how->events;
     exchange->heartbeat.period_ns = sends_body(exchange) ? how->heartbeat_ns : 0;
+    exchange->heartbeat.encoding = choice.encoding;
+    if (exchange->compressor != NULL && how->events) {
+        exchange_open_coding(exchange);
+    }
     announce(exchange, ANSWER_STREAM);
     return EXCHANGE_OK;
 }

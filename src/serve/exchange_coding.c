@@ -78,6 +78,18 @@ void exchange_end_coding(struct exchange *exchange)
     count_held(exchange);
 }
 
+void exchange_open_coding(struct exchange *exchange)
+{
+    AUTO(bytes_finip) struct bytes begin = {0};
+    size_t written = 0;
+    bool good = compressor_begin(exchange->compressor, &begin) &&
+                stream_write(&exchange->out, begin.data, begin.size, &written) == STREAM_OK &&
+                written == begin.size;
+    exchange->coding_failed = !good;
+    exchange_hold(exchange, (long long)written);
+    count_held(exchange);
+}
+
 /* How much of a piece surely fits, once compressed, even into an empty stream. */
 static size_t bite_of(const struct exchange *exchange, size_t size_bytes)
 {

@@ -176,6 +176,9 @@ enum encoding exchange_code_whole(enum encoding encoding, const void *body, size
 /** Of a stream whose `promised` is set. False: out of memory, nothing changed. */
 bool exchange_begin_coding(struct exchange *exchange, enum encoding encoding) MUST_USE;
 
+/** Once its stream is open: write what every such body begins with, for a sign of life may come before the first piece. */
+void exchange_open_coding(struct exchange *exchange);
+
 /** exchange_write() for it. */
 enum exchange_result exchange_write_coded(struct exchange *exchange, const void *data,
                                           size_t size_bytes, size_t *ret_written) MUST_USE;

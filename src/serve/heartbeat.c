@@ -78,6 +78,12 @@ void heartbeat_sent(struct exchange *exchange)
     }
 }
 
+static const struct text SIGNS[ENCODING_COUNT] = {
+    [ENCODING_IDENTITY] = {":\n\n", 3},
+    [ENCODING_GZIP] = {"\x00\x00\x00\xff\xff", 5}, /* stored, not the last, of no bytes */
+    [ENCODING_BROTLI] = {"\x06", 1},               /* metadata, of no bytes */
+};
+
 size_t heartbeat_take(struct exchange *exchange, bool between, void *data, size_t size_bytes)
 {
     struct heartbeat *heartbeat = &exchange->heartbeat;
@@ -87,10 +93,11 @@ size_t heartbeat_take(struct exchange *exchange, bool between, void *data, size_
     if (heartbeat->last_ns == 0) {
         heartbeat->last_ns = exchange->home->worker->now_ns;
     }
-    if (heartbeat->due && between && size_bytes >= HEARTBEAT_BYTES) {
-        memcpy(data, ":\n\n", HEARTBEAT_BYTES);
+    struct text sign = SIGNS[heartbeat->encoding];
+    if (heartbeat->due && between && size_bytes >= sign.size) {
+        memcpy(data, sign.data, sign.size);
         heartbeat_sent(exchange);
-        return HEARTBEAT_BYTES;
+        return sign.size;
     }
     if (heartbeat->due && !between) {
         heartbeat_sent(

@@ -1,6 +1,6 @@
 #include "serve/server.h"
 
-#include "serve/endpoint.h"
+#include "serve/inheritance.h"
 #include "serve/listener.h"
 
 #include <errno.h>

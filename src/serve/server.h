@@ -12,7 +12,6 @@
 #include "base/cidr.h"
 #include "core/node.h"
 #include "serve/exchange.h"
-#include "serve/inheritance.h"
 #include "serve/rate.h"
 #include "serve/route.h"
 #include "serve/tls.h"
@@ -67,6 +66,8 @@ struct serve_options {
 };
 
 struct server;
+struct inheritance;
+struct handover;
 
 struct server_counts {
     uint64_t connections;                 /**< Open now. */

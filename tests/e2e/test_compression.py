@@ -234,6 +234,23 @@ def test_what_was_written_can_be_read_at_once(node, coding):
         connection.reset()
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br"])
+def test_events_arrive_at_once_and_silence_is_broken(serve, workshop, coding):
+    node = serve(apps.app({"GET /ticks": "content#ticks"}, {"content": workshop.c("content")},
+                          serve={"compression": True, "compression-types": ["text/event-stream"],
+                                 "heartbeat-ms": 20, "disconnect-grace-ms": 0}))
+    with node.connect() as connection:
+        connection.send_request("GET", "/ticks?pause=200", [("Accept-Encoding", coding)])
+        assert connection.read_head().header("Content-Encoding") == coding
+        one, text, chunks = decoder(coding), b"", 0
+        while text.count(b"data: tick\n\n") < 3:
+            text += one.decompress(connection.read_chunk())
+            chunks += 1
+        assert text == b"data: tick\n\n" * 3
+        assert chunks > 3, "there was silence before the first and between all"
+        connection.reset()
+
+
 @pytest.mark.parametrize("path", [target("crashing", size=20_000), target("sized", missing=1)])
 def test_an_answer_that_fails_is_cut_for_the_client(node, path):
     response = get(node, path)

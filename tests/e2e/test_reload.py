@@ -291,6 +291,20 @@ def test_connections_that_wait_to_be_accepted_are_not_lost(line, workshop):
         connection.close()
 
 
+def test_services_of_the_new_node_run_before_it_takes_over(line, workshop):
+    """What asks a service finds one at any time."""
+    one = line(apps.zoo(workshop) + "[components.counter]\n" + apps.keys(
+        {"source": workshop.c("actors"), "resident": True, "entry": "counter"}))
+
+    def services():
+        return [process["names"] for process in one.node.processes() if process["names"]]
+    before = services()
+    assert ["counter"] in before
+    for _ in range(3):
+        one.reload_well()
+        assert services() == before
+
+
 # ---- sockets
 
 

@@ -43,7 +43,8 @@ MOTE_HANDLER(whole)
     uint32_t status;
     int32_t lines;
     uint32_t size = read_settings(&status, &lines);
-    mote_abi_respond((int32_t)status, headers, (size_t)lines, body, size);
+    headers[lines] = '\0';
+    mote_reply((int32_t)status, headers, body, size);
 }
 
 static void write_pieces(uint32_t size)
@@ -98,4 +99,13 @@ MOTE_HANDLER(staying)
     for (;;) {
         mote_sleep_ms(3600000);
     }
+}
+
+MOTE_HANDLER(ticks)
+{
+    uint32_t pause = number("pause", 0);
+    mote_sse_begin(NULL);
+    do {
+        mote_sleep_ms(pause);
+    } while (mote_sse_data("tick") == MOTE_OK);
 }
