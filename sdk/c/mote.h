@@ -95,6 +95,10 @@ enum mote_request_field {
     MOTE_ID = 6,
     /** Of a WebSocket: what was agreed on, or empty */
     MOTE_SUBPROTOCOL = 7,
+    /** `https` when the client speaks TLS, with the node or with a trusted proxy; else `http` */
+    MOTE_SCHEME = 8,
+    /** The subject of the client's verified certificate, as `CN=name,O=firm`; empty without one */
+    MOTE_CERTIFICATE = 9,
 };
 
 /** What a piece of mail is. */

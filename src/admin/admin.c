@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "core/registry.h"
-#include "serve/endpoint.h"
+#include "serve/inheritance.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -361,7 +361,7 @@ static bool choose_address(struct admin *admin, struct err *err)
     }
     struct endpoint handed_over;
     if (inheritance_find(admin->options.inheritance, admin->key, &handed_over)) {
-        endpoint_format(&handed_over, admin->address);
+        endpoint_format(&handed_over, false, admin->address);
         return true; /* The predecessor made its folder, perhaps as another user. */
     }
     char path[ADMIN_PATH_BYTES];

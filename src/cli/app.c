@@ -1,12 +1,15 @@
 #include "cli/app.h"
 
 #include "base/log.h"
+#include "cli/certificates.h"
+#include "cli/complaint.h"
 #include "cli/content.h"
 #include "cli/grants.h"
 #include "cli/imports.h"
 #include "cli/privileges.h"
 #include "cli/services.h"
 #include "core/node.h"
+#include "serve/inheritance.h"
 #include "serve/websocket.h"
 
 #include <stdio.h>
@@ -36,6 +39,7 @@ struct app {
     bool node_runs;
     struct services *services;
     struct site *sites; /* one a [[serve]] */
+    struct certificates *certificates;
     struct server *server;
     struct admin *admin;
     const struct app_options *options;
@@ -43,14 +47,6 @@ struct app {
 };
 
 /* ---- open ---- */
-
-static void print_problems(const struct problems *problems)
-{
-    AUTO(bytes_finip) struct bytes text = {0};
-    if (problems_print(problems, &text) && text.size > 0) {
-        fwrite(text.data, 1, text.size, stderr);
-    }
-}
 
 static bool allocate(struct app *app)
 {
@@ -85,7 +81,7 @@ struct app *app_open(const struct app_options *options)
                                            .protected_count = ARRAY_LENGTH(protected_paths)};
     AUTO(problems_finip) struct problems problems = {0};
     app->manifest = manifest_load(options->path, &overrides, &problems);
-    print_problems(&problems);
+    complain_of_all(&problems);
     if (app->manifest == NULL) {
         return NULL;
     }
@@ -103,12 +99,23 @@ const struct manifest *app_manifest(const struct app *app)
     return app->manifest;
 }
 
+bool app_reload_certificates(struct app *app)
+{
+    return certificates_reload(app->certificates);
+}
+
 struct server *app_server(struct app *app)
 {
     return app->server;
 }
 
 /* ---- prepare ---- */
+
+static struct place component_place(const struct app *app,
+                                    const struct manifest_component *component)
+{
+    return (struct place){app->manifest->path, component->line, component->column};
+}
 
 static bool open_components(struct app *app)
 {
@@ -128,7 +135,7 @@ static bool open_components(struct app *app)
                                             .max_processes = (uint32_t)from->max_processes.value};
         app->components[i] = component_open(&options, &err);
         if (app->components[i] == NULL) {
-            fprintf(stderr, "%s:%u: %s\n", app->manifest->path, from->line, err.text);
+            complain(component_place(app, from), "%s", err.text);
             good = false;
         }
     }
@@ -170,11 +177,10 @@ static bool create_pool(struct app *app)
     app->manifest->node.workers.value = options.workers;
     const struct capacity_plan *plan = pool_plan(app->pool);
     if (plan->processes_wanted > plan->processes) {
-        fprintf(stderr,
-                "%s:%u: max-processes is %u, but this machine carries %u (limited by %s): ask for "
-                "fewer, or raise that limit\n",
-                app->manifest->path, app->manifest->node.max_processes.line, plan->processes_wanted,
-                plan->processes, plan->limited_by);
+        complain((struct place){app->manifest->path, app->manifest->node.max_processes.line, 0},
+                 "max-processes is %u, but this machine carries %u (limited by %s): ask for fewer, "
+                 "or raise that limit",
+                 plan->processes_wanted, plan->processes, plan->limited_by);
         return false;
     }
     if (app->manifest->node.max_processes.value == 0) {
@@ -193,11 +199,11 @@ static bool check_room(const struct app *app)
     if (taken == 0 || taken < most->value) {
         return true;
     }
-    fprintf(stderr,
-            "%s:%u: %zu services and supervisors run from the start, and max-processes is %llu: "
-            "ask for at least %zu\n",
-            app->manifest->path, most->line == MANIFEST_MACHINE ? 1 : most->line, taken,
-            (unsigned long long)most->value, taken + 1);
+    complain(
+        (struct place){app->manifest->path, most->line == MANIFEST_MACHINE ? 1 : most->line, 0},
+        "%zu services and supervisors run from the start, and max-processes is %llu: ask for "
+        "at least %zu",
+        taken, (unsigned long long)most->value, taken + 1);
     return false;
 }
 
@@ -212,8 +218,7 @@ static bool prepare_components(struct app *app)
     for (size_t i = 0; i < app->manifest->component_count; i++) {
         if (!component_prepare(app->components[i], app->pool, app->cache, app->imports,
                                app->import_count, &err)) {
-            fprintf(stderr, "%s:%u: %s\n", app->manifest->path, app->manifest->components[i].line,
-                    err.text);
+            complain(component_place(app, &app->manifest->components[i]), "%s", err.text);
             good = false;
         }
     }
@@ -226,7 +231,7 @@ static struct component *component_of(struct app *app, const struct manifest_com
 }
 
 static bool fill_handler(struct app *app, const struct manifest_serve *serve,
-                         const struct manifest_target *target, uint32_t line, struct handler *ret)
+                         const struct manifest_target *target, struct handler *ret)
 {
     *ret = (struct handler){.component = component_of(app, target->component),
                             .deadline_ns = target->deadline_ms.value * 1000000,
@@ -235,23 +240,22 @@ static bool fill_handler(struct app *app, const struct manifest_serve *serve,
                             .cancel_on_disconnect = serve->cancel_on_disconnect.value,
                             .events_only = strcmp(serve->protocol.value, "sse") == 0,
                             .heartbeat_ns = serve->heartbeat_ms.value * 1000000};
+    struct place at = {app->manifest->path, target->line, target->column};
     struct err err = {0};
     if (target->entry == NULL) {
-        fprintf(stderr, "%s:%u: no entry: name the function that answers, as in \"%s#handle\"\n",
-                app->manifest->path, line, target->component->name);
+        complain(at, "no entry: name the function that answers, as in \"%s#handle\"",
+                 target->component->name);
         return false;
     }
     if (component_kind(ret->component) != ENGINE_MODULE) {
-        fprintf(stderr,
-                "%s:%u: component '%s': %s: it is a component in the model's sense, and in this "
-                "version only core modules answer requests: build it as a module that imports "
-                "\"mote\"\n",
-                app->manifest->path, line, target->component->name,
-                target->component->source.value);
+        complain(at,
+                 "component '%s': %s: it is a component in the model's sense, and in this version "
+                 "only core modules answer requests: build it as a module that imports \"mote\"",
+                 target->component->name, target->component->source.value);
         return false;
     }
     if (!component_entry(ret->component, target->entry, &ret->entry, &err)) {
-        fprintf(stderr, "%s:%u: %s\n", app->manifest->path, line, err.text);
+        complain_of_entry(at, target->entry, &err);
         return false;
     }
     return true;
@@ -262,7 +266,7 @@ static bool add_route(struct app *app, struct site *site, const struct manifest_
 {
     const struct manifest_route *route = &serve->routes[index];
     struct handler *handler = &site->handlers[index];
-    if (!fill_handler(app, serve, &route->target, route->line, handler)) {
+    if (!fill_handler(app, serve, &route->target, handler)) {
         return false;
     }
     struct err err = {0};
@@ -270,7 +274,7 @@ static bool add_route(struct app *app, struct site *site, const struct manifest_
         handler->websocket = &site->websocket;
     }
     if (!route_table_add(site->routes, route->method, route->pattern, handler, &err)) {
-        fprintf(stderr, "%s:%u: %s\n", app->manifest->path, route->line, err.text);
+        complain((struct place){app->manifest->path, route->line, 0}, "%s", err.text);
         return false;
     }
     return true;
@@ -315,7 +319,7 @@ static bool fill_site(struct app *app, const struct manifest_serve *serve, struc
     }
     if (serve->component.value != NULL && serve->route_count == 0) {
         struct handler *everything = &site->handlers[0];
-        good = fill_handler(app, serve, &serve->everything, serve->line, everything) && good;
+        good = fill_handler(app, serve, &serve->everything, everything) && good;
         everything->websocket = serve_is_websocket(serve) ? &site->websocket : NULL;
         good = good && add_everything(site, serve);
     }
@@ -391,8 +395,9 @@ bool app_prepare(struct app *app)
                 err.text);
         return false;
     }
-    if (!open_components(app) || !gather_imports(app) || !create_pool(app) || !check_room(app) ||
-        !prepare_components(app)) {
+    app->certificates = certificates_open(app->manifest);
+    if (!open_components(app) || app->certificates == NULL || !gather_imports(app) ||
+        !create_pool(app) || !check_room(app) || !prepare_components(app)) {
         return false;
     }
     settle_limits(app);
@@ -431,6 +436,11 @@ static struct serve_options serve_options_of(const struct app *app, size_t index
                  .requests_per_second = (uint32_t)from->rate.requests_per_second.value,
                  .requests_burst = (uint32_t)from->rate.requests_burst.value},
         .access_log = app->manifest->log.access.value,
+        .tls = certificates_tls(app->certificates, index),
+        .trusted = from->trusted.blocks,
+        .trusted_count = from->trusted.count,
+        .trust_unix = from->trusted.unix_sockets,
+        .proxy_protocol = from->proxy_protocol.value,
     };
     content_fill(&site->content, from, &options);
     return options;
@@ -575,6 +585,7 @@ void app_destroy(struct app *app)
     }
     admin_destroy(app->admin);
     server_destroy(app->server);
+    certificates_destroy(app->certificates);
     services_destroy(app->services);
     node_destroy(app->node);
     for (size_t i = 0; app->manifest != NULL && i < app->manifest->component_count; i++) {

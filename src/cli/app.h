@@ -54,6 +54,9 @@ void app_let_go(struct app *app);
 void app_settle(struct app *app);
 
 struct node *app_node(struct app *app);
+/** Read the certificates of all listeners again, for new connections; open ones go on. What is wrong is logged, and
+ *  the listener concerned stays as it was. False: something was wrong. */
+bool app_reload_certificates(struct app *app);
 
 struct server *app_server(struct app *app);
 

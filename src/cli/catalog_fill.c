@@ -1,5 +1,7 @@
 #include "cli/catalog_fill.h"
 
+#include "cli/complaint.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,8 +30,10 @@ static bool fill_line(const struct manifest *manifest, const struct manifest_com
     }
     ret->has_entry = component_entry(component, from->entry.value, &ret->entry, &err);
     if (!ret->has_entry && needs_entry(manifest, from)) {
-        fprintf(stderr, "%s:%u: %s\n", manifest->path,
-                from->entry.line != MANIFEST_DEFAULT ? from->entry.line : from->line, err.text);
+        bool named = from->entry.line != MANIFEST_DEFAULT;
+        struct place at = {manifest->path, named ? from->entry.line : from->line,
+                           named ? 0 : from->column};
+        complain_of_entry(at, named ? from->entry.value : "", &err);
         return false;
     }
     return true;

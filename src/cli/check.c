@@ -1,6 +1,8 @@
+#include "base/json.h"
 #include "base/log.h"
 #include "cli/app.h"
 #include "cli/command.h"
+#include "cli/complaint.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -12,24 +14,52 @@ static void print_help(void)
          "exist), and prints each setting in force with the place it comes from. Serves nothing.\n"
          "Exit status 2 when there is an error.\n\n"
          "  -f, --file FILE   the manifest (default: mote.toml in this folder)\n"
-         "  --json            the settings as one JSON object\n"
+         "  --json            the settings and what is wrong as one JSON object\n"
          "  --cache FOLDER    where compiled code is kept (default: the user's cache folder)");
+}
+
+/* One object in any case: the settings, if they are good (`app`), and what there is to say of them. */
+static bool print_json(const struct app_options *options, const struct app *app,
+                       const struct problems *problems, struct bytes *ret)
+{
+    if (app == NULL) {
+        struct json json = {.to = ret};
+        json_open(&json, NULL, '{');
+        json_string(&json, "manifest", options->path);
+        json_close(&json, '}');
+        if (!json_done(&json)) {
+            return false;
+        }
+    } else if (!manifest_print(app_manifest(app), MANIFEST_JSON, ret)) {
+        return false;
+    }
+    while (ret->data[ret->size - 1] != '}') {
+        ret->size--; /* the end of the line */
+    }
+    ret->size--;
+    return bytes_printf(ret, ",\"problems\":") && complaint_print_json(problems, ret) &&
+           bytes_printf(ret, "}\n");
 }
 
 static int check(const struct app_options *options, enum manifest_form form)
 {
+    AUTO(problems_finip) struct problems problems = {0};
+    complaint_keep(&problems);
     AUTO(app_destroyp) struct app *app = app_open(options);
     log_configure(LOG_TEXT, LOG_WARN); /* nothing between the errors */
-    if (app == NULL || !app_prepare(app)) {
-        return STATUS_USAGE;
-    }
+    bool good = app != NULL && app_prepare(app);
+    complaint_keep(NULL);
     AUTO(bytes_finip) struct bytes text = {0};
-    if (!manifest_print(app_manifest(app), form, &text)) {
+    if (form == MANIFEST_JSON ? !print_json(options, good ? app : NULL, &problems, &text)
+                              : good && !manifest_print(app_manifest(app), form, &text)) {
         fputs("mote check: out of memory\n", stderr);
         return STATUS_FAILED;
     }
     fwrite(text.data, 1, text.size, stdout);
-    return fflush(stdout) == 0 ? STATUS_OK : STATUS_FAILED;
+    if (fflush(stdout) != 0) {
+        return STATUS_FAILED;
+    }
+    return good ? STATUS_OK : STATUS_USAGE;
 }
 
 int command_check(int argc, char **argv)

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "cli/catalog_fill.h"
+#include "cli/complaint.h"
 #include "core/node.h"
 #include "core/registry.h"
 #include "core/supervisor.h"
@@ -254,7 +255,8 @@ static bool fill_job(struct services *services, size_t index)
     }
     if (from->entry.value != NULL &&
         !component_entry(line->component, from->entry.value, &entry, &err)) {
-        fprintf(stderr, "%s:%u: %s\n", services->manifest->path, from->entry.line, err.text);
+        struct place at = {services->manifest->path, from->entry.line, 0};
+        complain_of_entry(at, from->entry.value, &err);
         return false;
     }
     return true;

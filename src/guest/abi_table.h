@@ -61,6 +61,10 @@ enum abi_request_field {
     ABI_REQUEST_FIELD_ID = 6,
     /** Of a WebSocket: what was agreed on, or empty */
     ABI_REQUEST_FIELD_SUBPROTOCOL = 7,
+    /** `https` when the client speaks TLS, with the node or with a trusted proxy; else `http` */
+    ABI_REQUEST_FIELD_SCHEME = 8,
+    /** The subject of the client's verified certificate, as `CN=name,O=firm`; empty without one */
+    ABI_REQUEST_FIELD_CERTIFICATE = 9,
 };
 
 /** What a piece of mail is. */

@@ -54,6 +54,7 @@ static void read_sections(struct loader *loader)
     schedules_read(loader, root.schedule);
     serves_read(loader, root.serve);
     folders_check(loader);
+    tls_protect(loader);
 }
 
 /* The text of line `line`, without its end. */

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "base/cidr.h"
 #include "manifest/arena.h"
 #include "manifest/problem.h"
 
@@ -49,7 +50,8 @@ struct manifest_node {
     struct manifest_number max_restarts;  /**< Of the node's top supervisor, inside window_ms. */
     struct manifest_number window_ms;     /**< Likewise. */
     struct manifest_number on_escalation; /**< enum manifest_escalation */
-    struct manifest_text user; /**< Whose rights to have once everything is bound; NULL: as started. */
+    struct manifest_text
+        user; /**< Whose rights to have once everything is bound; NULL: as started. */
 };
 
 /** What the node does when its top supervisor gives up. */
@@ -107,7 +109,7 @@ struct manifest_preopen {
 /** [components.<name>] with everything that its grant gives. */
 struct manifest_component {
     const char *name;
-    uint32_t line;
+    uint32_t line, column;
     struct manifest_text source;     /**< Path as this program opens it. */
     struct manifest_text capability; /**< Profile or [capabilities.<name>]. */
     const char *profile;             /**< The profile at the root of that. */
@@ -136,6 +138,7 @@ struct manifest_component {
 
 /** Who answers a request, and how long that may take. */
 struct manifest_target {
+    uint32_t line, column; /**< Where the component is named. */
     const struct manifest_component *component;
     const char *entry;                  /**< NULL: neither the route nor the component gives one. */
     struct manifest_number deadline_ms; /**< The component's if it has one, else the listener's. */
@@ -202,6 +205,33 @@ struct manifest_content {
     size_t folder_count;
 };
 
+/** A file that something names. */
+struct manifest_file {
+    const char *path; /**< As this program opens it; NULL: none given. */
+    uint32_t line, column;
+};
+
+struct manifest_certificate {
+    struct manifest_file certificate, key;
+};
+
+/** [serve.tls] */
+struct manifest_tls {
+    uint32_t line;
+    const struct manifest_certificate *pairs; /**< The listener's own, then the extra ones. */
+    size_t pair_count;                        /**< 0: there is no [serve.tls]. */
+    struct manifest_file client_ca;
+};
+
+/** `trusted-proxies` */
+struct manifest_proxies {
+    uint32_t line;
+    const struct cidr *blocks;
+    size_t count;
+    bool unix_sockets;          /**< Clients of a unix socket are. */
+    const char *const *written; /**< Terminated by NULL; or NULL: none. */
+};
+
 /** One [[serve]]. */
 struct manifest_serve {
     uint32_t line;
@@ -226,6 +256,10 @@ struct manifest_serve {
     struct manifest_number ping_ms;           /**< 0: none. */
     struct manifest_names subprotocols;
     struct manifest_names allowed_origins; /**< Not given: only the host that was asked. */
+    struct manifest_tls tls;
+    struct manifest_proxies trusted;
+    struct manifest_flag
+        proxy_protocol;                /**< Connections of trusted proxies begin with its header. */
     struct manifest_text component;    /**< As written; set: `everything` answers all requests. */
     struct manifest_target everything; /**< Counts only without routes. */
     const struct manifest_route *routes;

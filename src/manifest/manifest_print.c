@@ -344,6 +344,53 @@ static bool print_content(struct report *report, const struct manifest_content *
     return fits;
 }
 
+static bool print_trusted(struct report *report, const struct manifest_proxies *trusted)
+{
+    AUTO(bytes_finip) struct bytes joined = {0};
+
+    report_list_open(report, "trusted-proxies");
+    for (size_t i = 0; trusted->written != NULL && trusted->written[i] != NULL; i++) {
+        if (!bytes_printf(&joined, "%s%s", i == 0 ? "" : " ", trusted->written[i])) {
+            return false;
+        }
+        report_element(report, trusted->written[i]);
+    }
+    report_list_close(report);
+    if (!bytes_terminate(&joined)) {
+        return false;
+    }
+    report_line(report, "trusted-proxies", joined.size == 0 ? "none" : (char *)joined.data,
+                trusted->line);
+    return true;
+}
+
+static void print_file(struct report *report, const char *name, const char *key,
+                       const struct manifest_file *file)
+{
+    report_line(report, name, file->path != NULL ? file->path : "none", file->line);
+    report_member(report, key, file->path);
+}
+
+static void print_tls(struct report *report, const struct manifest_tls *tls)
+{
+    report_map_open(report, "tls");
+    if (tls->pair_count > 0) {
+        print_file(report, "tls client-ca", "client-ca", &tls->client_ca);
+    } else {
+        report_line(report, "tls", "none", MANIFEST_DEFAULT);
+    }
+    report_list_open(report, "certificates");
+    for (size_t i = 0; i < tls->pair_count; i++) {
+        report_map_open(report, NULL);
+        print_file(report, "tls certificate", "certificate", &tls->pairs[i].certificate);
+        print_file(report, "tls key", "key", &tls->pairs[i].key);
+        report_member_source(report, tls->pairs[i].certificate.line);
+        report_close(report);
+    }
+    report_list_close(report);
+    report_close(report);
+}
+
 static bool print_serve(struct report *report, const struct manifest_serve *serve, size_t number)
 {
     char title[64];
@@ -356,6 +403,8 @@ static bool print_serve(struct report *report, const struct manifest_serve *serv
     fits = fits && print_list(report, "subprotocols", &serve->subprotocols, "none") &&
            print_list(report, "allowed-origins", &serve->allowed_origins,
                       "the host that was asked");
+    fits = fits && print_trusted(report, &serve->trusted);
+    print_tls(report, &serve->tls);
     report_list_open(report, "headers");
     for (size_t i = 0; fits && i < serve->header_count; i++) {
         fits = print_header(report, &serve->headers[i]);

@@ -20,6 +20,7 @@ struct serve_section {
     const struct toml_node *routes, *headers;
     const struct toml_node *compression, *compression_types, *cors, *folders;
     const struct toml_node *subprotocols, *origins;
+    const struct toml_node *tls, *trusted;
 };
 
 /** A [components.<name>] while it is read. */
@@ -97,6 +98,23 @@ void preopens_check(struct loader *loader);
 
 /** Read [components]; `table` may be NULL. */
 void components_read(struct loader *loader, const struct toml_node *table);
+
+/** Whether a path without links is `outer` or lies in it. */
+bool path_lies_in(const char *inner, const char *outer);
+
+/** Read [serve.tls]. */
+void tls_read(struct loader *loader, const struct toml_node *table, struct manifest_serve *serve);
+
+/** Once everything is read: no preopen may hold a file of [serve.tls]. */
+void tls_protect(struct loader *loader);
+
+/** Read `trusted-proxies`. */
+void proxies_read(struct loader *loader, const struct toml_node *node,
+                  struct manifest_serve *serve);
+
+/** Once `table` is read: whether its keys about proxies go together. */
+void proxies_check(struct loader *loader, const struct toml_node *table,
+                   const struct manifest_serve *serve);
 
 /** Read every [[serve]]; `array` may be NULL. */
 void serves_read(struct loader *loader, const struct toml_node *array);

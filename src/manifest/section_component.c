@@ -165,6 +165,7 @@ static void component_read(struct loader *loader, const struct toml_node *node,
     schema_defaults(&SCHEMA_COMPONENT, &section);
     section.component.name = node->key;
     section.component.line = loader_value(loader, node).line;
+    section.component.column = loader_value(loader, node).column;
     bool named = loader_name_valid(node->key, node->key_bytes, false);
     if (!named) {
         problem_error(
@@ -276,6 +277,8 @@ bool target_read(struct loader *loader, const struct toml_node *node, const char
     }
     const struct manifest_limits *limits = &component->limits;
     *ret = (struct manifest_target){
+        .line = loader_value(loader, node).line,
+        .column = loader_value(loader, node).column,
         .component = component,
         .entry = hash == NULL ? component->entry.value
                               : arena_copy(&loader->manifest->arena, hash + 1, strlen(hash + 1)),

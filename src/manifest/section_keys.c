@@ -201,6 +201,14 @@ static const struct field SERVE_FIELDS[] = {
     {.key = "allowed-origins",
      .kind = FIELD_NODE,
      .offset = offsetof(struct serve_section, origins)},
+    {FLAG("proxy-protocol", struct manifest_serve, proxy_protocol, false)},
+    {.key = "trusted-proxies",
+     .kind = FIELD_NODE,
+     .offset = offsetof(struct serve_section, trusted)},
+    {.key = "tls",
+     .kind = FIELD_TABLE,
+     .offset = offsetof(struct serve_section, tls),
+     .advice = "serve.tls"},
     {.key = "routes",
      .kind = FIELD_TABLE,
      .offset = offsetof(struct serve_section, routes),
@@ -216,7 +224,6 @@ static const struct field SERVE_FIELDS[] = {
     {ELSEWHERE("access", "[log]")},
     {ELSEWHERE("max-memory-mb", "[node], [capabilities.<name>] or [components.<name>]")},
     {ELSEWHERE("max-cpu-ms", "[capabilities.<name>] or [components.<name>]")},
-    {LATER("tls"), .advice = "[serve.tls]"},
     {.key = "static",
      .kind = FIELD_TABLES,
      .offset = offsetof(struct serve_section, folders),
@@ -236,7 +243,6 @@ static const struct field SERVE_FIELDS[] = {
     {FLAG("security-headers", struct manifest_serve, content.security_headers, false)},
     {FLAG("redirect-to-https", struct manifest_serve, content.redirect_to_https, false)},
     {NUMBER("https-port", struct manifest_serve, content.https_port, 1, 65535, 443)},
-    {LATER("trusted-proxies")},
 };
 
 const struct schema SCHEMA_SERVE = {{

@@ -343,6 +343,13 @@ void serves_read(struct loader *loader, const struct toml_node *array)
         content_read(loader, &section);
         folders_read(loader, section.folders, &section.serve);
         websocket_read(loader, &section, &section.serve);
+        if (section.tls != NULL) {
+            tls_read(loader, section.tls, &section.serve);
+        }
+        if (section.trusted != NULL) {
+            proxies_read(loader, section.trusted, &section.serve);
+        }
+        proxies_check(loader, table, &section.serve);
         targets_read(loader, table, &section, &section.serve);
         manifest->serves[manifest->serve_count++] = section.serve;
     }

@@ -62,6 +62,7 @@ static struct connection *create(struct lane *lane, const struct site *site, int
         return NULL;
     }
     connection->source = (struct source){.ready = on_ready, .fd = fd};
+    transport_init(&connection->transport, fd);
     connection->round.run = round_run;
     connection->carrier.news = on_news;
     connection->session_carrier.news = on_session_news;
@@ -70,6 +71,7 @@ static struct connection *create(struct lane *lane, const struct site *site, int
     size_t remote_size = strlen(remote);
     INVARIANT(remote_size < sizeof(connection->remote));
     memcpy(connection->remote, remote, remote_size + 1);
+    caller_init(&connection->caller, site, connection->remote);
     http1_init(&connection->http1, &site->rules);
     return connection;
 }
@@ -90,6 +92,13 @@ static enum admission admit_address(struct lane *lane, const struct site *site, 
     }
     lane->refusals++;
     return REFUSED;
+}
+
+static void enter_greeting(struct connection *connection)
+{
+    connection->phase = CONNECTION_GREETING;
+    connection->read_deadline_ns = connection_after_ms(connection,
+                                                       connection->site->options.header_timeout_ms);
 }
 
 void connection_open(struct lane *lane, const struct site *site, int fd, const char *remote)
@@ -119,6 +128,11 @@ void connection_open(struct lane *lane, const struct site *site, int fd, const c
     }
     if (connection->admitted) {
         lane_count(&lane->accepted);
+    }
+    connection->announced = !site->options.proxy_protocol || !connection->caller.trusted;
+    if (site->options.tls != NULL || !connection->announced) {
+        enter_greeting(connection);
+    } else if (connection->admitted) {
         connection_enter_idle(connection);
     } else {
         connection_refuse(connection, 503, "too many connections", EXCHANGE_RETRY_S);
@@ -178,8 +192,12 @@ void connection_close(struct connection *connection)
     if (connection->reset) {
         struct linger at_once = {.l_onoff = 1, .l_linger = 0};
         setsockopt(connection->source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    } else if (!has_unsent(connection)) {
+        (void)!transport_end(&connection->transport); /* If there is room: nobody waits for it. */
     }
     close(connection->source.fd);
+    transport_fini(&connection->transport);
+    caller_fini(&connection->caller);
     bytes_fini(&connection->in);
     bytes_fini(&connection->tail);
     lane_give_buffer(lane, &connection->out);
@@ -195,6 +213,9 @@ void connection_lose(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
     if (exchange != NULL && connection->phase == CONNECTION_OPEN) {
+        if (connection->head_out && !connection->answered) {
+            transport_cut(&connection->transport);
+        }
         exchange->cut = exchange->cut || has_unsent(connection);
         connection_end_exchange(connection);
     } else if (exchange != NULL) {
@@ -273,13 +294,19 @@ void connection_enter_session(struct connection *connection, struct session *ses
     }
 }
 
-static void enter_linger(struct connection *connection)
+/* Shut the write side, TLS' own first. False: there is no room for its goodbye yet. */
+static bool enter_linger(struct connection *connection)
 {
+    if (!transport_end(&connection->transport)) {
+        connection->blocked = true;
+        return false;
+    }
     shutdown(connection->source.fd, SHUT_WR);
     connection->phase = CONNECTION_LINGER;
     connection->discarded = 0;
     connection->read_deadline_ns = connection_after_ms(connection, CONNECTION_LINGER_MS);
     bytes_fini(&connection->in);
+    return true;
 }
 
 /* ---- Deadlines ---- */
@@ -372,6 +399,7 @@ static void read_deadline_over(struct connection *connection)
 {
     connection->read_deadline_ns = 0;
     switch (connection->phase) {
+    case CONNECTION_GREETING:
     case CONNECTION_IDLE:
     case CONNECTION_LINGER:
         connection_close(connection);
@@ -424,8 +452,9 @@ static bool check_deadlines(struct connection *connection)
 
 static void account(struct connection *connection)
 {
-    long long held =
-        (long long)(connection->in.capacity + connection->out.capacity + connection->tail.capacity);
+    long long held = (long long)(connection->in.capacity + connection->out.capacity +
+                                 connection->tail.capacity +
+                                 transport_held_bytes(&connection->transport));
     if (held != connection->held) {
         holding_add(&connection->lane->holding, held - connection->held);
         connection->held = held;
@@ -438,9 +467,10 @@ static void close_when_sent(struct connection *connection)
     if (connection->phase != CONNECTION_CLOSING || has_unsent(connection)) {
         return;
     }
-    if (connection->linger && !connection->peer_finished) {
-        enter_linger(connection);
-        connection_again(connection); /* What came in meanwhile is to be read away. */
+    if (connection->linger && !connection->reset && !connection->peer_finished) {
+        if (enter_linger(connection)) {
+            connection_again(connection); /* What came in meanwhile is to be read away. */
+        }
     } else {
         connection_close(connection);
     }
@@ -472,6 +502,8 @@ void connection_advance(struct connection *connection)
                 connection_answer(connection);
         if (connection->phase == CONNECTION_SESSION) {
             moved = connection_converse(connection);
+        } else if (connection->phase == CONNECTION_GREETING) {
+            moved = connection_greet(connection);
         }
         if (connection->phase != CONNECTION_CLOSED) {
             moved = connection_input(connection) || moved;
@@ -526,6 +558,10 @@ static void on_ready(struct source *source, uint32_t events)
         connection->readable = true;
     }
     if ((events & EPOLLOUT) != 0) {
+        connection->blocked = false;
+    }
+    if (transport_crossed(&connection->transport)) {
+        connection->readable = true;
         connection->blocked = false;
     }
     /* A unix socket hangs up when the client has closed; what it had sent before is still there, and is

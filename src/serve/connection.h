@@ -8,12 +8,14 @@
  * Life:    connection_open() -> phases -> connection_close(), or connection_lose() when the client
  *          left -> freed at the end of the loop's round.
  * Threads: its lane's loop.
- * Parts:   connection.c life, events and deadlines; connection_input.c from bytes to dispatch;
- *          connection_output.c from answers to bytes.
+ * Parts:   connection.c life, events and deadlines; connection_greet.c what precedes HTTP;
+ *          connection_input.c from bytes to dispatch; connection_output.c from answers to bytes.
  */
 #pragma once
 
+#include "serve/caller.h"
 #include "serve/lane.h"
+#include "serve/transport.h"
 
 enum {
     CONNECTION_OUT_MAX = 256 * 1024,   /**< Pipelined answers; above, no request is taken. */
@@ -26,19 +28,21 @@ enum {
 };
 
 enum connection_phase {
-    CONNECTION_IDLE,    /**< Between requests; no exchange. */
-    CONNECTION_HEAD,    /**< In a head; the exchange is being filled. */
-    CONNECTION_OPEN,    /**< A request is being answered; its body may be under way. */
-    CONNECTION_SESSION, /**< Something else than HTTP/1 speaks here. */
-    CONNECTION_DRAIN,   /**< It was answered; the rest of its body is read and dropped. */
-    CONNECTION_CLOSING, /**< No more requests; what is left to send goes out. */
-    CONNECTION_LINGER,  /**< Everything was sent and the write side shut: reading until the client
+    CONNECTION_GREETING, /**< Before HTTP: a PROXY header, the handshake of TLS. */
+    CONNECTION_IDLE,     /**< Between requests; no exchange. */
+    CONNECTION_HEAD,     /**< In a head; the exchange is being filled. */
+    CONNECTION_OPEN,     /**< A request is being answered; its body may be under way. */
+    CONNECTION_SESSION,  /**< Something else than HTTP/1 speaks here. */
+    CONNECTION_DRAIN,    /**< It was answered; the rest of its body is read and dropped. */
+    CONNECTION_CLOSING,  /**< No more requests; what is left to send goes out. */
+    CONNECTION_LINGER,   /**< Everything was sent and the write side shut: reading until the client
                              closes, so that no reset eats the answer. */
-    CONNECTION_CLOSED,  /**< The descriptor is gone; the memory goes with the round. */
+    CONNECTION_CLOSED,   /**< The descriptor is gone; the memory goes with the round. */
 };
 
 struct connection {
     struct source source;
+    struct transport transport;
     struct exchange_carrier carrier;        /* of its exchange */
     struct session_carrier session_carrier; /* of its session */
     struct task round;
@@ -46,6 +50,7 @@ struct connection {
     struct list link; /* lane's `open` or `closed` */
     struct lane *lane;
     const struct site *site;
+    struct caller caller;
     struct exchange *exchange; /* HEAD and OPEN */
     struct session *session;   /* SESSION; in OPEN what follows the answer */
     enum connection_phase phase;
@@ -62,6 +67,7 @@ struct connection {
     int window_queued;          /* what the socket held when it was set */
     long long held;             /* its part of lane->holding */
     bool round_queued, timer_armed;
+    bool announced;     /* GREETING: no PROXY header is to come (any more) */
     bool admitted;      /* counts against connections_max */
     bool readable;      /* the socket may have something */
     bool blocked;       /* the socket takes nothing */
@@ -111,6 +117,9 @@ void connection_advance(struct connection *connection);
 
 /** Have connection_advance() run once more in the next round. */
 void connection_again(struct connection *connection);
+
+/** Go on with what precedes HTTP; true if something changed. */
+bool connection_greet(struct connection *connection);
 
 /** Take one bite of input. False: nothing to take, or nothing wanted. */
 bool connection_input(struct connection *connection);

@@ -38,7 +38,7 @@ static void open_exchange(struct connection *connection)
     struct exchange *exchange = connection->exchange;
     struct request *request = &exchange->request;
     id_format(pid_next(&lane->ids).raw, request->id);
-    memcpy(request->remote, connection->remote, sizeof(request->remote));
+    caller_sign(&connection->caller, request);
     exchange->logged = connection->site->options.access_log;
     exchange_open(exchange, &connection->carrier, connection->site->options.stream_buffer_bytes);
     lane_count(&lane->requests);
@@ -246,6 +246,7 @@ static size_t parse(struct connection *connection, const char *data, size_t size
     case CONNECTION_SESSION:
         connection->session->type->receive(connection->session, data, size);
         return size;
+    case CONNECTION_GREETING:
     case CONNECTION_CLOSING:
     case CONNECTION_CLOSED:
         return size;
@@ -264,6 +265,7 @@ static void peer_finished(struct connection *connection)
     case CONNECTION_DRAIN:
         connection_enter_closing(connection, false);
         return;
+    case CONNECTION_GREETING:
     case CONNECTION_HEAD:
     case CONNECTION_LINGER:
         connection_lose(connection);
@@ -290,15 +292,19 @@ static void peer_finished(struct connection *connection)
 
 void connection_look_for_end(struct connection *connection)
 {
-    if (!connection->hung_up || connection->peer_finished || connection->phase != CONNECTION_OPEN ||
-        connection->in.size > 0) {
+    bool said = transport_is_secure(&connection->transport) && connection->readable;
+    if ((!connection->hung_up && !said) || connection->peer_finished ||
+        connection->phase != CONNECTION_OPEN || connection->in.size > 0) {
         return;
     }
-    char byte;
-    ssize_t got = recv(connection->source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t got = transport_look(&connection->transport);
     if (got == 0) {
         peer_finished(connection);
-    } else if (got < 0 && errno != EAGAIN && errno != EINTR) {
+    } else if (got < 0 && errno == EAGAIN) {
+        connection->readable = connection->hung_up;
+    } else if (got < 0 && errno == EINTR) {
+        connection_again(connection);
+    } else if (got < 0) {
         connection_lose(connection);
     }
 }
@@ -319,6 +325,7 @@ static bool wants_bytes(struct connection *connection)
     case CONNECTION_SESSION:
         return !connection_is_stalled(connection) &&
                connection->session->type->wants(connection->session);
+    case CONNECTION_GREETING:
     case CONNECTION_CLOSING:
     case CONNECTION_CLOSED:
         return false;
@@ -337,7 +344,7 @@ static bool wants_receive(struct connection *connection)
 static bool receive(struct connection *connection)
 {
     char *buffer = connection->lane->receive;
-    ssize_t got = recv(connection->source.fd, buffer, LANE_RECEIVE_BYTES, 0);
+    ssize_t got = transport_receive(&connection->transport, buffer, LANE_RECEIVE_BYTES);
     if (got < 0) {
         if (errno == EINTR) {
             return true;
@@ -353,7 +360,8 @@ static bool receive(struct connection *connection)
         return true;
     }
     /* A short read has emptied the socket; more will be an edge of its own. */
-    connection->readable = got == LANE_RECEIVE_BYTES || connection->hung_up;
+    connection->readable = got == LANE_RECEIVE_BYTES || connection->hung_up ||
+                           transport_has_more(&connection->transport);
     size_t size = (size_t)got;
     size_t used = parse(connection, buffer, size);
     if (used < size && connection->phase != CONNECTION_CLOSED &&

@@ -5,9 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 enum {
     JOIN_BODY_MAX = 16 * 1024,    /* a body up to this size is copied behind its head */
@@ -258,8 +255,7 @@ static bool send_gathered(struct connection *connection, const char *data, size_
 {
     struct bytes *out = &connection->out;
     struct iovec parts[] = {{out->data, out->size}, {(void *)(uintptr_t)data, size}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    ssize_t sent = sendmsg(connection->source.fd, &message, MSG_NOSIGNAL);
+    ssize_t sent = transport_send(&connection->transport, parts, 2);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
         connection_lose(connection);
         return false;
@@ -347,7 +343,8 @@ static bool pump_file_piece(struct connection *connection)
     uint64_t left = exchange->length - exchange->sent_bytes;
     size_t bite = left < FILE_BYTES_MAX ? (size_t)left : FILE_BYTES_MAX;
     off_t offset = (off_t)(exchange->file_offset + exchange->sent_bytes);
-    ssize_t sent = bite == 0 ? 0 : sendfile(connection->source.fd, exchange->file, &offset, bite);
+    ssize_t sent = bite == 0 ? 0
+                             : transport_file(&connection->transport, exchange->file, offset, bite);
     if (sent < 0 && errno == EAGAIN) {
         connection->blocked = true;
         return false;
@@ -519,10 +516,7 @@ void connection_flush(struct connection *connection)
     struct bytes *out = &connection->out, *tail = &connection->tail;
     while (!connection->blocked && out->size + tail->size > 0) {
         struct iovec parts[] = {{out->data, out->size}, {tail->data, tail->size}};
-        struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-        ssize_t sent = tail->size == 0
-                           ? send(connection->source.fd, out->data, out->size, MSG_NOSIGNAL)
-                           : sendmsg(connection->source.fd, &message, MSG_NOSIGNAL);
+        ssize_t sent = transport_send(&connection->transport, parts, tail->size == 0 ? 1 : 2);
         if (sent < 0) {
             if (errno == EINTR) {
                 continue;

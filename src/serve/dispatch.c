@@ -3,6 +3,7 @@
 #include "serve/static_folder.h"
 #include "serve/target.h"
 
+#include "serve/forwarded.h"
 #include "serve/websocket_handshake.h"
 #include <stdio.h>
 
@@ -84,7 +85,7 @@ static void reply_redirect(struct exchange *exchange, uint16_t port)
 /* What a listener answers whatever its routes. False: nothing. */
 static bool reply_first(struct exchange *exchange, const struct serve_options *options)
 {
-    if (options->redirects_to_https) {
+    if (options->redirects_to_https && !exchange->request.secure) {
         reply_redirect(exchange, options->https_port);
         return true;
     }
@@ -158,6 +159,14 @@ enum dispatch dispatch_look(struct exchange *exchange, const struct site *site, 
     const struct serve_options *options = &site->options;
     *ret_target = options->target;
     exchange->shaping = UNLIKELY(site->shapes) ? &site->shaping : NULL;
+    if (UNLIKELY(request->from_proxy)) {
+        struct forwarders forwarders = {options->trusted, options->trusted_count};
+        const char *wrong = forwarded_apply(request, &forwarders);
+        if (wrong != NULL) {
+            dispatch_reply(exchange, 400, wrong, NULL, 0);
+            return DISPATCH_REPLIED;
+        }
+    }
     if (UNLIKELY(site->rate != NULL) && !may_ask(exchange, site->rate)) {
         return DISPATCH_REPLIED;
     }

@@ -222,7 +222,7 @@ static void format_inet(const struct sockaddr *address, char *ret, size_t capaci
     }
 }
 
-void endpoint_format(const struct endpoint *endpoint, char ret[ENDPOINT_TEXT_BYTES])
+void endpoint_format(const struct endpoint *endpoint, bool secure, char ret[ENDPOINT_TEXT_BYTES])
 {
     if (endpoint_is_unix(endpoint)) {
         const char *path = endpoint->address.local.sun_path;
@@ -238,7 +238,7 @@ void endpoint_format(const struct endpoint *endpoint, char ret[ENDPOINT_TEXT_BYT
     }
     char text[ENDPOINT_REMOTE_BYTES];
     format_inet(&endpoint->address.any, text, sizeof(text));
-    snprintf(ret, ENDPOINT_TEXT_BYTES, "http://%s", text);
+    snprintf(ret, ENDPOINT_TEXT_BYTES, "%s://%s", secure ? "https" : "http", text);
 }
 
 void endpoint_format_remote(const struct sockaddr *address, char ret[ENDPOINT_REMOTE_BYTES])

@@ -46,8 +46,8 @@ enum { ENDPOINT_SOCKETS_MAX = 64 };
 bool endpoint_listen(struct endpoint *endpoint, unsigned count, mode_t mode, const char *text,
                      int *ret_sockets, struct err *err) MUST_USE;
 
-/** "http://127.0.0.1:80", "http://[::1]:80", "unix:/path". */
-void endpoint_format(const struct endpoint *endpoint, char ret[ENDPOINT_TEXT_BYTES]);
+/** "http://127.0.0.1:80", "https://[::1]:80" if `secure`, "unix:/path". */
+void endpoint_format(const struct endpoint *endpoint, bool secure, char ret[ENDPOINT_TEXT_BYTES]);
 
 /** The other side of a connection, for logs: "127.0.0.1:567", "[::1]:567", "unix". */
 void endpoint_format_remote(const struct sockaddr *address, char ret[ENDPOINT_REMOTE_BYTES]);

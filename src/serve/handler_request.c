@@ -52,6 +52,12 @@ enum engine_call_result host_request_get(struct engine_call *call)
     case ABI_REQUEST_FIELD_ID:
         text = text_of(request->id);
         break;
+    case ABI_REQUEST_FIELD_SCHEME:
+        text = text_of(request->secure ? "https" : "http");
+        break;
+    case ABI_REQUEST_FIELD_CERTIFICATE:
+        text = text_of(request->subject != NULL ? request->subject : "");
+        break;
     case ABI_REQUEST_FIELD_SUBPROTOCOL:
         text = channel != NULL ? channel->subprotocol : text;
         break;

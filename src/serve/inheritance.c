@@ -319,7 +319,7 @@ bool inheritance_announce(struct inheritance *inheritance, struct err *err)
 static void close_leftover(struct inherited *socket)
 {
     char text[ENDPOINT_TEXT_BYTES];
-    endpoint_format(&socket->endpoint, text);
+    endpoint_format(&socket->endpoint, false, text);
     log_printf(LOG_WARN, "%s was handed over as '%s', and no listener wants it: closed", text,
                socket->key);
     if (socket->owned && endpoint_is_unix(&socket->endpoint)) {

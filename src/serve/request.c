@@ -3,6 +3,7 @@
 #include "serve/percent.h"
 
 #include <stdalign.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,6 +12,7 @@ void request_reset(struct request *request)
     /* Only what a parser does not set anyway; the parameters count by their number. */
     struct bytes arena = request->arena;
     struct bytes spans = request->spans;
+    free(request->subject);
     memset(request, 0, offsetof(struct request, params));
     request->param_count = 0;
     request->id[0] = 0;
@@ -22,6 +24,8 @@ void request_reset(struct request *request)
 
 void request_fini(struct request *request)
 {
+    free(request->subject);
+    request->subject = NULL;
     bytes_fini(&request->arena);
     bytes_fini(&request->spans);
 }

@@ -57,10 +57,14 @@ struct request {
     bool has_body;
     bool body_sized; /**< Content-Length was given: body_bytes. */
     uint64_t body_bytes;
+    bool secure;     /**< The client speaks TLS, with us or with a trusted proxy. */
+    bool from_proxy; /**< A trusted proxy has sent it: what its headers say of the client counts. */
+    char *subject;   /**< Of the client's certificate ("CN=a,O=b"), or NULL. Ours. */
     struct param params[REQUEST_PARAMS_MAX];
     size_t param_count;
-    char id[17];     /**< 16 hexadecimal digits, terminated: for logs and X-Request-Id. */
-    char remote[64]; /**< "1.2.3.4:567", "[::1]:567", "unix". Terminated. */
+    char id[17]; /**< 16 hexadecimal digits, terminated: for logs and X-Request-Id. */
+    /** "1.2.3.4:567", "[::1]:567", "unix"; port 0: a proxy did not say. Terminated. */
+    char remote[64];
     struct bytes arena;
     struct bytes spans; /**< While it is filled: the headers as places in the arena. */
 };

@@ -1,6 +1,6 @@
 #include "serve/server.h"
 
-#include "serve/endpoint.h"
+#include "serve/inheritance.h"
 #include "serve/listener.h"
 
 #include <errno.h>
@@ -107,7 +107,7 @@ static bool place_bind(struct place *place, const struct serve_options *options,
         }
     }
     place_know_file(place);
-    endpoint_format(&place->endpoint, place->text);
+    endpoint_format(&place->endpoint, options->tls != NULL, place->text);
     return true;
 }
 

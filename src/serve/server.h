@@ -9,11 +9,12 @@
  */
 #pragma once
 
+#include "base/cidr.h"
 #include "core/node.h"
 #include "serve/exchange.h"
-#include "serve/inheritance.h"
 #include "serve/rate.h"
 #include "serve/route.h"
+#include "serve/tls.h"
 
 struct compression;
 struct cors;
@@ -51,7 +52,12 @@ struct serve_options {
     uint32_t stream_buffer_bytes; /**< Each way. */
     /** A client that in such a time takes nothing of what waits for it, or less than body_rate_min: cut. */
     uint32_t write_timeout_ms;
-    bool cancel_on_disconnect; /**< Half-close counts as gone. */
+    bool cancel_on_disconnect;  /**< Half-close counts as gone. */
+    struct tls *tls;            /**< Borrowed; NULL: none. */
+    const struct cidr *trusted; /**< Borrowed: proxies whose word on the client counts. */
+    size_t trusted_count;
+    bool trust_unix;     /**< Clients of a unix socket are such proxies. */
+    bool proxy_protocol; /**< Connections of trusted proxies begin with a PROXY header. */
     bool access_log;
     struct rate_limits rate; /**< Of each address. */
     mode_t unix_mode;        /**< Of a unix socket's file; 0: 0660. */
@@ -60,6 +66,8 @@ struct serve_options {
 };
 
 struct server;
+struct inheritance;
+struct handover;
 
 struct server_counts {
     uint64_t connections;                 /**< Open now. */

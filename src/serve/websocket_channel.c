@@ -3,7 +3,6 @@
 #include "core/message.h"
 #include "serve/websocket_session.h"
 
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,13 +110,15 @@ void websocket_channel_release(struct websocket_channel *channel)
 
 /* ---- Frames as mail ---- */
 
-/* A frame on its way: its channel stands in front of the message. Destroying it, received or not, returns the credit. */
-enum { FRONT_BYTES = alignof(max_align_t) };
-_Static_assert(FRONT_BYTES >= sizeof(struct websocket_channel *), "room for the channel");
+/* A message of the client on its way. Destroying it, received or not, returns the credit. */
+__extension__ struct frame {
+    struct websocket_channel *channel;
+    struct message message; /* last: its bytes follow it */
+};
 
-static long long weight_of(const struct message *message)
+static long long weight_of(const struct frame *frame)
 {
-    return (long long)(FRONT_BYTES + sizeof *message + message->size_bytes);
+    return (long long)(sizeof *frame + frame->message.size_bytes);
 }
 
 static bool credit_left(const struct websocket_channel *channel)
@@ -128,40 +129,37 @@ static bool credit_left(const struct websocket_channel *channel)
 
 static void frame_destroy(struct entry *entry)
 {
-    struct message *message = CONTAINER_OF(entry, struct message, entry);
-    void *block = (char *)(void *)message - FRONT_BYTES;
-    struct websocket_channel *channel;
-    memcpy(&channel, block, sizeof(struct websocket_channel *));
+    struct frame *frame = CONTAINER_OF(entry, struct frame, message.entry);
+    struct websocket_channel *channel = frame->channel;
     lock_take(&channel->lock);
     channel->unread--;
-    channel->unread_bytes -= message->size_bytes;
+    channel->unread_bytes -= frame->message.size_bytes;
     bool news = channel->starved && credit_left(channel) && claim_news(channel);
     channel->starved = channel->starved && !credit_left(channel);
     lock_release(&channel->lock);
-    exchange_hold(channel->exchange, -weight_of(message));
-    free(block);
+    exchange_hold(channel->exchange, -weight_of(frame));
+    free(frame);
     if (news) {
         deliver_news(channel);
     }
     websocket_channel_release(channel);
 }
 
-static struct message *frame_create(struct websocket_channel *channel, bool text, struct text data)
+static struct frame *frame_create(struct websocket_channel *channel, bool text, struct text data)
 {
-    char *block = malloc(FRONT_BYTES + sizeof(struct message) + data.size);
-    if (block == NULL) {
+    struct frame *frame = malloc(sizeof *frame + data.size);
+    if (frame == NULL) {
         return NULL;
     }
-    memcpy(block, &channel, sizeof(struct websocket_channel *));
-    struct message *message = (struct message *)(void *)(block + FRONT_BYTES);
-    *message = (struct message){.entry = {.kind = ENTRY_NEWS, .destroy = frame_destroy},
-                                .kind = MESSAGE_FRAME,
-                                .label = text ? 1 : 2,
-                                .size_bytes = data.size};
+    frame->channel = channel;
+    frame->message = (struct message){.entry = {.kind = ENTRY_NEWS, .destroy = frame_destroy},
+                                      .kind = MESSAGE_FRAME,
+                                      .label = text ? 1 : 2,
+                                      .size_bytes = data.size};
     if (data.size > 0) {
-        memcpy(message->body, data.data, data.size);
+        memcpy(frame->message.body, data.data, data.size);
     }
-    return message;
+    return frame;
 }
 
 bool websocket_channel_has_credit(struct websocket_channel *channel)
@@ -175,8 +173,8 @@ bool websocket_channel_has_credit(struct websocket_channel *channel)
 
 bool websocket_channel_deliver(struct websocket_channel *channel, bool text, struct text data)
 {
-    struct message *message = frame_create(channel, text, data);
-    if (message == NULL) {
+    struct frame *frame = frame_create(channel, text, data);
+    if (frame == NULL) {
         return false;
     }
     websocket_channel_retain(channel);
@@ -184,9 +182,9 @@ bool websocket_channel_deliver(struct websocket_channel *channel, bool text, str
     channel->unread++;
     channel->unread_bytes += data.size;
     lock_release(&channel->lock);
-    exchange_hold(channel->exchange, weight_of(message));
-    if (process_push(channel->process, &message->entry) != PUSH_ACCEPTED) {
-        message_destroy(message); /* It has ended, which is told by the stream. */
+    exchange_hold(channel->exchange, weight_of(frame));
+    if (process_push(channel->process, &frame->message.entry) != PUSH_ACCEPTED) {
+        message_destroy(&frame->message); /* It has ended, which is told by the stream. */
     }
     return true;
 }

@@ -60,7 +60,7 @@ def test_requests_are_counted_by_their_outcome(sleepy):
     def counts():
         now = sleepy.stats()["requests"]
         return {key: now[key] - before[key] for key in now}
-    wait_until(lambda: counts() == {"total": 6, "cut": 1, "1xx": 0, "2xx": 2, "3xx": 1, "4xx": 1,
+    wait_until(lambda: counts() == {"total": 6, "limited": 0, "cut": 1, "1xx": 0, "2xx": 2, "3xx": 1, "4xx": 1,
                                     "5xx": 1}, what=counts)
 
 

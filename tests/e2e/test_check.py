@@ -78,6 +78,31 @@ def test_the_report_can_be_json(home, workshop):
         "GET", "/", "zoo", "hello")
 
 
+def test_the_report_has_the_problems_with_their_places(home, workshop):
+    zoo = {"source": workshop.zoo(), "entry": "hello", "resident": True}
+    home.write("mote.toml", apps.app({"GET /": "zoo"}, {"zoo": zoo}))
+    done = home.run("check", "--json")
+    report = json.loads(done.out)
+    assert done.status == 0 and "node" in report
+    assert [one["severity"] for one in report["problems"]] == ["warning"]
+    home.write("mote.toml", "[node]\nnmae = 1\n" + apps.app({"GET /": "zoo#helo"}, {"zoo": zoo}))
+    done = home.run("check", "--json")
+    assert done.status == 2
+    report = json.loads(done.out)
+    assert report["manifest"] == "mote.toml" and "node" not in report
+    assert [(one["severity"], one["line"], one["column"]) for one in report["problems"]] == [("error", 2, 1)]
+    assert report["problems"][0]["text"] in done.err
+
+
+def test_an_entry_that_does_not_exist_is_told_with_its_place_and_what_was_meant(home, workshop):
+    home.write("mote.toml", apps.app({"GET /": "zoo#helo", "GET /x": "zoo#hello"}, {"zoo": workshop.zoo()}))
+    done = home.run("check", "--json")
+    problem, = json.loads(done.out)["problems"]
+    assert (done.status, problem["line"], problem["column"]) == (2, 4, 11)
+    assert "no export helo" in problem["text"] and problem["text"].endswith("did you mean 'hello'?")
+    assert f"mote.toml:4:11: {problem['text']}" in done.err
+
+
 def test_secrets_are_not_shown(home, workshop):
     home.write("mote.toml", apps.app(
         {"GET /": "zoo#hello"}, {"zoo": {"source": workshop.zoo(), "capability": "reader",

@@ -2,11 +2,13 @@
 
 import os
 import pwd
+import shutil
 import socket
 
 import pytest
 
 import apps
+from test_reload import children_of_children_are_ours, line  # noqa: F401 (fixtures)
 
 
 def status_of(task):
@@ -96,3 +98,20 @@ def test_without_a_user_the_rights_stay_and_nothing_gets_more(serve, workshop):
         status = status_of(task)
         assert status["Uid"].split()[0] == str(os.geteuid())
         assert status["NoNewPrivs"] == "1"
+
+
+def test_a_reload_goes_on_as_that_user(line, workshop, home, nobody):  # noqa: F811
+    """Also when everything that root made is closed to it."""
+    open_to(home, nobody)
+    shutil.copy(workshop.zoo(), home.path("zoo.wasm"))
+    os.chmod(home.path("zoo.wasm"), 0o644)
+    manifest = apps.app({"GET /": "zoo#hello"}, {"zoo": home.path("zoo.wasm")},
+                        node={"user": "nobody"}, serve={"listen": "unix:" + home.path("s")})
+    one = line(manifest)
+    os.chmod(home.path("mote.toml"), 0o644)
+    for _ in range(2):
+        pid = one.reload_well()
+        assert status_of(pid)["Uid"].split() == [str(nobody.pw_uid)] * 4
+        assert one.node.get("/").status == 200
+    one.wait_replaced()
+    one.node.baseline = one.node.settled()

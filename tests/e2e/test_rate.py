@@ -2,10 +2,12 @@
 
 import socket
 
+import h2.events
 import pytest
 
 import apps
 from client import Connection, request
+from test_reload import H2
 from waiting import wait_until
 
 
@@ -113,6 +115,16 @@ def test_a_unix_socket_is_exempt(serve, workshop, home):
             connection.send(request("GET", "/") * 5)
             assert [connection.read().status for _ in range(5)] == [200] * 5
     assert limited(node) == (0, 0)
+
+
+def test_streams_of_http2_count_as_requests(serve, workshop):
+    node = start(serve, workshop, **{"requests-per-second": 1, "requests-burst": 2})
+    client = H2(node.address)
+    streams = [client.get("/") for _ in range(3)]
+    heads = [dict(client.wait(h2.events.ResponseReceived, stream).headers) for stream in streams]
+    assert [head[b":status"] for head in heads] == [b"200", b"200", b"429"]
+    assert heads[2][b"retry-after"] == b"1"
+    client.sock.close()
 
 
 @pytest.mark.parametrize("key", ["max-connections-per-address", "connections-per-second",

@@ -6,8 +6,11 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 import threading
 
+import h2.connection
+import h2.events
 import pytest
 
 import apps
@@ -289,6 +292,65 @@ def test_connections_that_wait_to_be_accepted_are_not_lost(line, workshop):
     for connection in waiting:
         assert connection.read().status == 200
         connection.close()
+
+
+class H2:
+    """One connection of HTTP/2 with prior knowledge."""
+
+    def __init__(self, address):
+        self.sock = Connection(address).sock
+        self.state = h2.connection.H2Connection()
+        self.state.initiate_connection()
+        self.events = []
+
+    def get(self, path):
+        stream = self.state.get_next_available_stream_id()
+        self.state.send_headers(stream, [(":method", "GET"), (":path", path), (":scheme", "http"),
+                                         (":authority", "test")], end_stream=True)
+        self.sock.sendall(self.state.data_to_send())
+        return stream
+
+    def has(self, kind, stream=None):
+        return [event for event in self.events if isinstance(event, kind) and
+                (stream is None or event.stream_id == stream)]
+
+    def wait(self, kind, stream=None):
+        """Read until such an event is there."""
+        while not self.has(kind, stream):
+            data = self.sock.recv(65536)
+            assert data, f"the connection ended; there were {self.events}"
+            self.events += self.state.receive_data(data)
+            answer = self.state.data_to_send()
+            if answer:
+                self.sock.sendall(answer)
+        return self.has(kind, stream)[0]
+
+
+def test_streams_of_http2_are_finished_and_told_to_go_away(line, workshop):
+    one = line(apps.zoo(workshop))
+    # Not the client above: to it a connection is over with GOAWAY.
+    asking = subprocess.Popen(["nghttp", "-v", "--no-dep", one.node.address + "/sleep?ms=700"],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    one.node.wait_processes(1)
+    one.reload_well()
+    said = asking.communicate(timeout=60)[0].decode()
+    assert asking.returncode == 0, said
+    assert "GOAWAY" in said.partition(":status: 200")[0], said
+    assert "END_STREAM" in said.partition(":status: 200")[2], said
+
+
+def test_services_of_the_new_node_run_before_it_takes_over(line, workshop):
+    """What asks a service finds one at any time."""
+    one = line(apps.zoo(workshop) + "[components.counter]\n" + apps.keys(
+        {"source": workshop.c("actors"), "resident": True, "entry": "counter"}))
+
+    def services():
+        return [process["names"] for process in one.node.processes() if process["names"]]
+    before = services()
+    assert ["counter"] in before
+    for _ in range(3):
+        one.reload_well()
+        assert services() == before
 
 
 # ---- sockets

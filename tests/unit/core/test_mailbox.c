@@ -351,6 +351,30 @@ static void a_filter_selects_by_kind_and_reference_but_never_a_call_by_reference
     close_mailbox(&mailbox);
 }
 
+static void frames_of_a_client_are_bounded_by_their_maker_alone(void **state)
+{
+    (void)state;
+    struct mailbox mailbox;
+    mailbox_init(&mailbox, (struct mailbox_limits){.messages = 1});
+    for (unsigned i = 0; i < 10; i++) {
+        struct message *frame = message_create_news(MESSAGE_FRAME, 3);
+        assert_non_null(frame);
+        mailbox_append(&mailbox, frame);
+    }
+    assert_false(mailbox_overflows(&mailbox, 0));
+    append_news(&mailbox, MESSAGE_STOP, 0, 0);
+    append_news(&mailbox, MESSAGE_STOP, 0, 0);
+    assert_true(mailbox_overflows(&mailbox, 0));
+    const struct mailbox_filter frames = {.kinds = 1U << MESSAGE_FRAME};
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(receives_kind(&mailbox, frames), MESSAGE_FRAME + 1);
+    }
+    assert_true(mailbox_overflows(&mailbox, 0));
+    assert_int_equal(receives_kind(&mailbox, (struct mailbox_filter){0}), MESSAGE_STOP + 1);
+    assert_false(mailbox_overflows(&mailbox, 0));
+    close_mailbox(&mailbox);
+}
+
 static void a_receive_by_reference_begins_at_the_mark(void **state)
 {
     (void)state;
@@ -516,6 +540,7 @@ int main(void)
         cmocka_unit_test(what_a_filter_has_passed_over_is_not_looked_at_again),
         cmocka_unit_test(taking_what_a_cursor_stands_on_moves_it_back),
         cmocka_unit_test(a_filter_selects_by_kind_and_reference_but_never_a_call_by_reference),
+        cmocka_unit_test(frames_of_a_client_are_bounded_by_their_maker_alone),
         cmocka_unit_test(a_receive_by_reference_begins_at_the_mark),
         cmocka_unit_test(flushing_takes_out_what_matches_of_one_sender),
         cmocka_unit_test(closing_while_others_send_loses_and_leaks_nothing),

@@ -37,7 +37,9 @@ static enum world_entry inspect(void *argument, const char *path)
         return WORLD_OTHER;
     }
     size_t size = strlen(path);
-    return size > 5 && strcmp(path + size - 5, ".wasm") == 0 ? WORLD_FILE : WORLD_FOLDER;
+    bool file = (size > 5 && strcmp(path + size - 5, ".wasm") == 0) ||
+                (size > 4 && strcmp(path + size - 4, ".pem") == 0);
+    return file ? WORLD_FILE : WORLD_FOLDER;
 }
 
 static char *resolve(void *argument, const char *path)

@@ -2,7 +2,7 @@
  * @file
  * A machine for tests of the manifest: what exists follows from its name, so that every test reads alone.
  *
- * Files: *.wasm. Not there: names with "missing". Not readable: with "locked". Neither file nor folder:
+ * Files: *.wasm, *.pem. Not there: names with "missing". Not readable: with "locked". Neither file nor folder:
  * with "device". All else: folders. Relative paths lie in /app; "/app/link" leads to /app/wasm.
  * Variables: PORT=9000, GREETING=hello, TOKEN=s3cret, EMPTY= (empty), BINARY (not UTF-8).
  */

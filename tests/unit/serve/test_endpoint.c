@@ -14,7 +14,7 @@ static void assert_resolves(const char *text, const char *expected)
         fail_msg("%s: %s", text, err.text);
     }
     char formatted[ENDPOINT_TEXT_BYTES];
-    endpoint_format(&endpoint, formatted);
+    endpoint_format(&endpoint, false, formatted);
     assert_string_equal(formatted, expected);
 }
 

@@ -56,6 +56,28 @@ static void a_head_leaves_out_what_the_answer_brings_itself(void **state)
     assert_head(&head, "HTTP/1.1 204 No Content\r\n\r\n");
 }
 
+static void an_upgrade_is_done_or_only_offered(void **state)
+{
+    (void)state;
+    struct head head = {.status = 101,
+                        .body = HEAD_BODY_NONE,
+                        .connection = HEAD_CONNECTION_UPGRADE,
+                        .upgrade = "websocket",
+                        .has_date = true,
+                        .has_server = true};
+    assert_head(&head, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                       "Upgrade: websocket\r\n\r\n");
+    head.status = 426;
+    head.connection = HEAD_CONNECTION_DEFAULT;
+    assert_head(&head, "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\n"
+                       "Upgrade: websocket\r\n\r\n");
+    head.connection = HEAD_CONNECTION_CLOSE;
+    assert_head(&head, "HTTP/1.1 426 Upgrade Required\r\nConnection: close, Upgrade\r\n"
+                       "Upgrade: websocket\r\n\r\n");
+    head.connection = HEAD_CONNECTION_KEEP; /* HTTP/1.0 cannot. */
+    assert_head(&head, "HTTP/1.1 426 Upgrade Required\r\nConnection: keep-alive\r\n\r\n");
+}
+
 static void chunks_keep_alive_and_retry_after_are_named(void **state)
 {
     (void)state;
@@ -155,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_head_has_its_lines_in_order),
         cmocka_unit_test(a_head_leaves_out_what_the_answer_brings_itself),
+        cmocka_unit_test(an_upgrade_is_done_or_only_offered),
         cmocka_unit_test(chunks_keep_alive_and_retry_after_are_named),
         cmocka_unit_test(a_status_without_words_of_its_own_has_some),
         cmocka_unit_test(the_date_is_made_once_a_second),

@@ -44,8 +44,8 @@ static void without_variables_there_is_nothing(void **state)
 static void sockets_of_a_service_manager_go_by_their_names(void **state)
 {
     (void)state;
-    struct inheritance two = parsed(
-        (struct inheritance_variables){.pid = "100", .fds = "2", .names = "web:adm%in"});
+    struct inheritance two =
+        parsed((struct inheritance_variables){.pid = "100", .fds = "2", .names = "web:adm%in"});
     assert_int_equal(two.count, 2);
     assert_int_equal(two.sockets[0].fd, 3);
     assert_string_equal(two.sockets[0].key, "systemd:web");
@@ -68,12 +68,12 @@ static void sockets_without_names_are_called_unknown(void **state)
 static void what_is_meant_for_another_process_is_left_alone(void **state)
 {
     (void)state;
-    struct inheritance none = parsed(
-        (struct inheritance_variables){.pid = "99", .fds = "x", .names = ":::"});
+    struct inheritance none =
+        parsed((struct inheritance_variables){.pid = "99", .fds = "x", .names = ":::"});
     assert_int_equal(none.count, 0);
     inheritance_fini(&none);
-    none = parsed((struct inheritance_variables){
-        .pid = "98", .fds = "1", .names = "+a", .handover = "4:5"});
+    none = parsed(
+        (struct inheritance_variables){.pid = "98", .fds = "1", .names = "+a", .handover = "4:5"});
     assert_int_equal(none.count, 0);
     assert_false(none.succeeds);
     inheritance_fini(&none);
@@ -92,9 +92,10 @@ static void variables_that_contradict_themselves_are_refused(void **state)
                    "LISTEN_FDNAMES");
     static const char *const names[] = {"a", "", "+%", "+%4", "+%4g", "+%00", "*a", "+%3a"};
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        assert_refused((struct inheritance_variables){
-                           .pid = "99", .fds = "1", .names = names[i], .handover = "4:5"},
-                       "LISTEN_FDNAMES");
+        assert_refused(
+            (struct inheritance_variables){
+                .pid = "99", .fds = "1", .names = names[i], .handover = "4:5"},
+            "LISTEN_FDNAMES");
     }
     static const char *const handovers[] = {"", "4", "4:", ":5", "4:5:6", "x:5", "4:99999999999"};
     for (size_t i = 0; i < ARRAY_LENGTH(handovers); i++) {
@@ -148,8 +149,8 @@ static void more_sockets_than_can_be_named_are_refused(void **state)
 static void sockets_are_taken_once_by_key_before_by_address(void **state)
 {
     (void)state;
-    struct inheritance three = parsed(
-        (struct inheritance_variables){.pid = "100", .fds = "3", .names = "a:b:a"});
+    struct inheritance three =
+        parsed((struct inheritance_variables){.pid = "100", .fds = "3", .names = "a:b:a"});
     struct endpoint here, found;
     struct err err = {0};
     assert_true(endpoint_resolve("127.0.0.1:80", &here, &err));

@@ -180,6 +180,27 @@ static void methods_that_are_missing_are_told_with_those_that_are_there(void **s
     assert_matches("POST", "/a", "/:any");
 }
 
+static void a_websocket_has_routes_of_its_own_beside_others(void **state)
+{
+    (void)state;
+    static const struct text websocket = {ROUTE_WEBSOCKET, sizeof ROUTE_WEBSOCKET - 1};
+    add("WS", "/chat/:room");
+    add("WS", "/both");
+    add("POST", "/both");
+    struct parsing parsing;
+    struct route_match found = match(&parsing, "GET", "/chat/a");
+    assert_null(found.target);
+    assert_string_equal(found.allow, "GET, OPTIONS");
+    found = route_table_match_as(table, &parsing.request, websocket);
+    assert_string_equal(found.target, "/chat/:room");
+    assert_true(text_equal(parsing.request.params[0].value, "a"));
+    parsing_fini(&parsing);
+    found = match(&parsing, "GET", "/both");
+    assert_null(found.target);
+    assert_string_equal(found.allow, "POST, GET, OPTIONS");
+    parsing_fini(&parsing);
+}
+
 static void head_is_served_by_get_unless_it_has_its_own_route(void **state)
 {
     (void)state;
@@ -250,6 +271,7 @@ int main(void)
         ROUTE_TEST(parameters_are_decoded_one_by_one),
         ROUTE_TEST(a_literal_segment_may_be_escaped_by_the_client),
         ROUTE_TEST(methods_that_are_missing_are_told_with_those_that_are_there),
+        ROUTE_TEST(a_websocket_has_routes_of_its_own_beside_others),
         ROUTE_TEST(head_is_served_by_get_unless_it_has_its_own_route),
         ROUTE_TEST(a_route_for_any_method_takes_what_no_other_does),
         ROUTE_TEST(nonsense_is_refused_with_a_reason),
