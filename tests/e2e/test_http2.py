@@ -434,7 +434,7 @@ def test_a_websocket_is_a_stream_beside_others(serve, workshop):
         connection.until(lambda: connection.answers[stream].status is not None)
         answer = connection.answers[stream]
         assert answer.status == 200 and answer.header("sec-websocket-accept") is None
-        text = b"t" * 10000
+        text = b"t" * 3000
         connection.body(stream, frames.frame(frames.TEXT, text), end=False)
         connection.until(lambda: len(answer.body) >= len(text) + 4)
         assert answer.body[:2] == b"\x81\x7e" and answer.body[4:] == text
