@@ -250,6 +250,7 @@ static void run(struct lane *lane, const struct site *site, struct worker *worke
         turn(session, worker, pass_ns);
     }
     session->type->lose(session);
+    caller_fini(&caller);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
