@@ -20,6 +20,7 @@ static const struct {
     {"Referrer-Policy", "strict-origin-when-cross-origin"},
     {"X-Frame-Options", "SAMEORIGIN"},
     {"Content-Security-Policy", "frame-ancestors 'self'"},
+    {"Strict-Transport-Security", "max-age=31536000"}, /* The last one, for TLS only. */
 };
 
 static bool is_set(const struct manifest_serve *serve, const char *name)
@@ -41,6 +42,9 @@ static void add_header(struct content *content, const char *name, const char *va
 static bool gather_headers(struct content *content, const struct manifest_serve *serve)
 {
     size_t most = serve->header_count + ARRAY_LENGTH(SECURITY_HEADERS) + 1;
+    size_t preset = !serve->content.security_headers.value ? 0
+                    : serve->tls.pair_count > 0            ? ARRAY_LENGTH(SECURITY_HEADERS)
+                                                           : ARRAY_LENGTH(SECURITY_HEADERS) - 1;
     content->headers = calloc(most, sizeof(*content->headers));
     if (content->headers == NULL) {
         return false;
@@ -48,8 +52,7 @@ static bool gather_headers(struct content *content, const struct manifest_serve 
     for (size_t i = 0; i < serve->header_count; i++) {
         add_header(content, serve->headers[i].name, serve->headers[i].value);
     }
-    for (size_t i = 0; serve->content.security_headers.value && i < ARRAY_LENGTH(SECURITY_HEADERS);
-         i++) {
+    for (size_t i = 0; i < preset; i++) {
         if (!is_set(serve, SECURITY_HEADERS[i].name)) {
             add_header(content, SECURITY_HEADERS[i].name, SECURITY_HEADERS[i].value);
         }
