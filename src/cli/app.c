@@ -1,6 +1,7 @@
 #include "cli/app.h"
 
 #include "base/log.h"
+#include "cli/allowance.h"
 #include "cli/certificates.h"
 #include "cli/complaint.h"
 #include "cli/grants.h"
@@ -215,66 +216,6 @@ static bool prepare_components(struct app *app)
     }
     return good;
 }
-
-/* What the descriptors are for. */
-struct descriptor_plan {
-    uint32_t connections;
-    uint32_t refusals; /* of each worker, who are told that there are too many */
-};
-
-static bool have_preopens(const struct manifest *manifest)
-{
-    for (size_t i = 0; i < manifest->component_count; i++) {
-        if (manifest->components[i].preopen_count > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool have_folders(const struct manifest *manifest)
-{
-    for (size_t i = 0; i < manifest->serve_count; i++) {
-        if (manifest->serves[i].content.folder_count > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* As many connections as there are descriptors for, less what else needs some: the node itself and its
- * admin socket, each worker's listeners and refusals, and guests that open files. Each connection may be sent one. */
-static struct descriptor_plan plan_descriptors(const struct app *app)
-{
-    enum { NODE = 64, ADMIN = 64, REFUSALS_MIN = 4, REFUSALS_MAX = 256, CONNECTIONS_MIN = 16 };
-    uint64_t descriptors = pool_limits(app->pool)->descriptors;
-    uint64_t workers = pool_workers(app->pool);
-    uint64_t refusals = descriptors / 16 / workers;
-    refusals = refusals < REFUSALS_MIN   ? REFUSALS_MIN
-               : refusals > REFUSALS_MAX ? REFUSALS_MAX
-                                         : refusals;
-    uint64_t taken = NODE + ADMIN + workers * (refusals + app->manifest->serve_count) +
-                     (have_preopens(app->manifest) ? descriptors / 4 : 0);
-    uint64_t most = descriptors > taken + CONNECTIONS_MIN ? descriptors - taken : CONNECTIONS_MIN;
-    most = have_folders(app->manifest) ? most / 2 : most;
-    return (struct descriptor_plan){.connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most,
-                                    .refusals = (uint32_t)refusals};
-}
-
-/* What 0 comes to here: settings that follow from the limits in force. */
-static void settle_limits(struct app *app)
-{
-    enum { BUFFERED_MB_MIN = 16, BUFFERED_SHARE = 4 };
-    struct manifest_node *node = &app->manifest->node;
-    if (node->max_connections.value == 0) {
-        node->max_connections = (struct manifest_number){plan_descriptors(app).connections,
-                                                         MANIFEST_MACHINE};
-    }
-    if (node->max_buffered_mb.value == 0) {
-        uint64_t mb = (pool_limits(app->pool)->memory_bytes >> 20) / BUFFERED_SHARE;
-        node->max_buffered_mb =
-            (struct manifest_number){mb < BUFFERED_MB_MIN ? BUFFERED_MB_MIN : mb, MANIFEST_MACHINE};
-    }
 }
 
 bool app_prepare(struct app *app)
@@ -290,7 +231,7 @@ bool app_prepare(struct app *app)
         !create_pool(app) || !check_room(app) || !prepare_components(app)) {
         return false;
     }
-    settle_limits(app);
+    allowance_settle(app->manifest, app->pool);
     app->services = services_create(app->manifest, app->components);
     bool good = app->services != NULL;
     for (size_t i = 0; i < app->manifest->serve_count; i++) {
@@ -312,7 +253,7 @@ static bool create_server(struct app *app, struct err *err)
         options[i] = serving_options(&app->servings[i], app->manifest, i);
         options[i].tls = certificates_tls(app->certificates, i);
     }
-    struct descriptor_plan plan = plan_descriptors(app);
+    struct descriptor_plan plan = allowance_descriptors(app->manifest, app->pool);
     struct server_limits limits = {
         .connections_max = (uint32_t)app->manifest->node.max_connections.value,
         .refusals_max = plan.refusals,
