@@ -60,6 +60,7 @@ static const char FIRST[] =
     "  max-restarts                 3                               default\n"
     "  window-ms                    5000                            default\n"
     "  on-escalation                stay-down                       default\n"
+    "  user                         as started                      default\n"
     "\n"
     "[log]\n"
     "  level                        info                            default\n"
