@@ -1,5 +1,7 @@
 #include "cli/content.h"
 
+#include "cli/complaint.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +86,7 @@ static bool open_folders(struct content *content, const struct manifest *manifes
         good = static_folder_open(&content->folders[i], &options, &err);
         content->folder_count += good;
         if (!good) {
-            fprintf(stderr, "%s:%u: %s\n", manifest->path, from->line, err.text);
+            complain((struct place){manifest->path, from->line, 0}, "%s", err.text);
         }
     }
     return good;
@@ -125,7 +127,8 @@ bool content_add_routes(struct content *content, const struct manifest *manifest
         const struct manifest_static *from = &serve->content.folders[i];
         struct err err = {0};
         if (!add_folder(serve, from, &content->folders[i], routes, &err)) {
-            fprintf(stderr, "%s:%u: [[serve.static]]: %s\n", manifest->path, from->line, err.text);
+            complain((struct place){manifest->path, from->line, 0}, "[[serve.static]]: %s",
+                     err.text);
             good = false;
         }
     }
