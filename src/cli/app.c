@@ -216,7 +216,6 @@ static bool prepare_components(struct app *app)
     }
     return good;
 }
-}
 
 bool app_prepare(struct app *app)
 {
