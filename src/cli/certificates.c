@@ -76,6 +76,7 @@ static bool open_one(struct certificates *certificates, size_t index)
     struct tls_options options = {.pairs = listener->pairs,
                                   .pair_count = from->pair_count,
                                   .client_ca = from->client_ca.path,
+                                  .http2 = true,
                                   .env = env_system()};
     struct teller teller = teller_of(certificates->manifest, index, false);
     listener->tls = tls_create(&options, &teller.listener);

@@ -211,8 +211,8 @@ static bool look_at_successor(struct vigil *vigil)
 static void hang_up(struct vigil *vigil)
 {
     say_reloading(vigil);
-    log_printf(LOG_INFO, "SIGHUP: certificates are read again; `mote reload` takes a new manifest");
-    (void)!app_reload_certificates(vigil->app); /* It has told what, and what was wrong. */
+    log_printf(LOG_INFO, "SIGHUP: reading certificates again; `mote reload` takes a new manifest");
+    (void)app_reload_certificates(vigil->app); /* What is wrong was logged. */
     say_ready(vigil);
 }
 

@@ -108,8 +108,9 @@ static void enter_greeting(struct connection *connection)
 void connection_open(struct lane *lane, const struct site *site, int fd, const char *remote)
 {
     struct rate_hold hold = {0};
-    enum admission admission = site->rate == NULL ? admit(lane)
-                                                  : admit_address(lane, site, remote, &hold);
+    /* A trusted proxy's connections are many clients'. */
+    bool limited = site->rate != NULL && !caller_is_trusted(site, remote);
+    enum admission admission = limited ? admit_address(lane, site, remote, &hold) : admit(lane);
     struct connection *connection = admission == DROPPED ? NULL : create(lane, site, fd, remote);
     if (connection == NULL) {
         lane_count(&lane->refused);

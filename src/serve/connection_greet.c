@@ -3,6 +3,7 @@
 #include "serve/connection.h"
 
 #include "base/log.h"
+#include "serve/http2.h"
 #include "serve/proxy.h"
 
 #include <errno.h>
@@ -15,10 +16,31 @@ static bool give_up(struct connection *connection)
     return false;
 }
 
+/* What was agreed on by ALPN. */
+static bool begin_http2(struct connection *connection)
+{
+    if (!connection->admitted) {
+        connection_close(connection);
+        return false;
+    }
+    struct session *session = http2_create(connection->lane, connection->site, &connection->caller);
+    if (session == NULL) {
+        return give_up(connection);
+    }
+    connection_enter_session(connection, session);
+    return true;
+}
+
 /* Everything was said: what follows is what the two have agreed on. */
 static bool begin_protocol(struct connection *connection)
 {
     connection->readable = true; /* What came behind the last message may be here already. */
+    if (transport_is_secure(&connection->transport)) {
+        connection->greeted = true; /* No prior knowledge here (RFC 9113, 3.3). */
+        if (transport_alpn(&connection->transport) == ALPN_HTTP2) {
+            return begin_http2(connection);
+        }
+    }
     if (!connection->admitted) {
         connection_refuse(connection, 503, "too many connections", EXCHANGE_RETRY_S);
         return true;

@@ -161,7 +161,7 @@ static size_t look_for_preface(struct connection *connection, const char *data, 
                    : size;
     }
     forget_head(connection);
-    struct session *session = http2_create(connection->lane, connection->site, connection->remote);
+    struct session *session = http2_create(connection->lane, connection->site, &connection->caller);
     if (session == NULL) {
         connection_refuse(connection, 503, "out of memory", 1);
         return size;

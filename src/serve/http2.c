@@ -49,7 +49,7 @@ void http2_terminate(struct http2 *http2, uint32_t code, const char *reason)
     if (http2->site->options.access_log) {
         char id[17];
         id_format(pid_next(&http2->lane->ids).raw, id);
-        access_log_refusal(0, reason, id, http2->remote);
+        access_log_refusal(0, reason, id, http2->caller->remote);
     }
 }
 
@@ -351,7 +351,8 @@ static const struct session_type type = {
     .lose = lose,
 };
 
-struct session *http2_create(struct lane *lane, const struct site *site, const char *remote)
+struct session *http2_create(struct lane *lane, const struct site *site,
+                             const struct caller *caller)
 {
     struct http2 *http2 = calloc(1, sizeof(*http2));
     if (http2 == NULL) {
@@ -361,9 +362,7 @@ struct session *http2_create(struct lane *lane, const struct site *site, const c
     http2->lane = lane;
     http2->site = site;
     http2->mem = (nghttp2_mem){http2, mem_malloc, mem_free, mem_calloc, mem_realloc};
-    size_t remote_size = strlen(remote);
-    INVARIANT(remote_size < sizeof(http2->remote));
-    memcpy(http2->remote, remote, remote_size + 1);
+    http2->caller = caller;
     list_init(&http2->streams);
     list_init(&http2->news);
     http2_guard_init(&http2->guard, lane_now_ns(lane));

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "serve/caller.h"
 #include "serve/lane.h"
 
 enum {
@@ -30,7 +31,7 @@ extern const char http2_preface[];
 enum { HTTP2_PREFACE_BYTES = 24 };
 
 /** A session for a new connection; the preface is the first thing it wants to receive.
- *  @param remote  copied
+ *  @param caller  borrowed for the life of the session
  *  @return NULL: out of memory */
-struct session *http2_create(struct lane *lane, const struct site *site, const char *remote)
-    MUST_USE;
+struct session *http2_create(struct lane *lane, const struct site *site,
+                             const struct caller *caller) MUST_USE;

@@ -191,7 +191,7 @@ static int on_invalid_frame(nghttp2_session *nghttp2, const nghttp2_frame *frame
     if (http2->site->options.access_log) {
         char id[17];
         id_format(pid_next(&http2->lane->ids).raw, id);
-        access_log_refusal(0, nghttp2_strerror(error), id, http2->remote);
+        access_log_refusal(0, nghttp2_strerror(error), id, http2->caller->remote);
     }
     return 0;
 }

@@ -32,7 +32,7 @@ struct http2 {
     bool ending;       /* nothing more is taken from the client */
     bool finished;     /* the client sends no more */
     bool draining;
-    char remote[64];
+    const struct caller *caller; /* constant */
 };
 
 /** Where the bytes of an answer come from. */

@@ -163,7 +163,7 @@ static void refuse(struct http2_stream *stream, unsigned status, const char *rea
     lane_count(&lane->refused);
     lane_count_response(lane, status);
     if (http2->site->options.access_log) {
-        access_log_refusal(status, reason, id, http2->remote);
+        access_log_refusal(status, reason, id, http2->caller->remote);
     }
     http2_answer_page(stream, status, (struct text){reason, strlen(reason)},
                       status == 503 ? EXCHANGE_RETRY_S : 0, id, head_only);
@@ -178,7 +178,7 @@ static void open_exchange(struct http2_stream *stream)
     struct exchange *exchange = stream->exchange;
     struct request *request = &exchange->request;
     id_format(pid_next(&lane->ids).raw, request->id);
-    memcpy(request->remote, http2->remote, sizeof(request->remote));
+    caller_sign(http2->caller, request);
     exchange->logged = options->access_log;
     /* What a client may send before it knows our settings has to find room. */
     exchange_open(exchange, &stream->carrier,

@@ -24,11 +24,11 @@ static int socket_read(BIO *bio, char *data, size_t size, size_t *ret_got)
     BIO_clear_retry_flags(bio);
     ssize_t got = recv(transport->fd, data, size, 0);
     if (got < 0) {
-        transport->emptied = errno == EAGAIN;
+        transport->emptied = transport->dry = errno == EAGAIN;
         if (errno == EAGAIN || errno == EINTR) {
             BIO_set_retry_read(bio);
         }
-        return 0;
+        return -1;
     }
     transport->emptied = (size_t)got < size;
     *ret_got = (size_t)got;
@@ -49,7 +49,7 @@ static int socket_write(BIO *bio, const char *data, size_t size, size_t *ret_sen
         if (errno == EAGAIN || errno == EINTR) {
             BIO_set_retry_write(bio);
         }
-        return 0;
+        return -1; /* Not 0, which a goodbye that waits for room would take for success. */
     }
     *ret_sent = (size_t)sent;
     return 1;
@@ -205,17 +205,19 @@ ssize_t transport_receive_tls(struct transport *transport, void *data, size_t si
     transport->emptied = transport->more = transport->crossed = false;
     while (total < size) {
         size_t got = 0;
+        transport->dry = false;
         ERR_clear_error();
         int result = SSL_read_ex(ssl, (char *)data + total, size - total, &got);
         if (result != 1) {
             int error = SSL_get_error(ssl, result);
             bool wait = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
             transport->crossed = error == SSL_ERROR_WANT_WRITE;
-            if (error == SSL_ERROR_WANT_READ && !transport->emptied && total == 0) {
+            bool barren = error == SSL_ERROR_WANT_READ && !transport->dry;
+            if (barren && total == 0) {
                 return endure(transport);
             }
             /* How it ended, or what comes next, is told by the next call. */
-            transport->more = !wait || (error == SSL_ERROR_WANT_READ && !transport->emptied);
+            transport->more = !wait || barren;
             return total > 0 ? (ssize_t)total : conclude(transport, error);
         }
         total += got;
@@ -235,7 +237,7 @@ ssize_t transport_look_tls(struct transport *transport)
     if (transport->broken) {
         return is_broken();
     }
-    transport->emptied = false;
+    transport->dry = false;
     ERR_clear_error();
     int result = SSL_peek_ex(transport->ssl, &byte, 1, &got);
     if (result == 1) {
@@ -243,7 +245,7 @@ ssize_t transport_look_tls(struct transport *transport)
     }
     int error = SSL_get_error(transport->ssl, result);
     transport->crossed = error == SSL_ERROR_WANT_WRITE;
-    if (error == SSL_ERROR_WANT_READ && !transport->emptied) {
+    if (error == SSL_ERROR_WANT_READ && !transport->dry) {
         return endure(transport);
     }
     return conclude(transport, error);

@@ -30,6 +30,7 @@ struct transport {
     struct ssl_st *ssl; /**< NULL: bare. */
     bool shaken;        /**< TLS: the handshake is done. */
     bool emptied;       /**< TLS: the last look at the socket found less than there was room for. */
+    bool dry;           /**< TLS: it found nothing. */
     bool more;          /**< TLS: there may be more without an edge. */
     bool crossed;       /**< TLS: reading waits for room to write, or the reverse. */
     bool broken;        /**< TLS: nothing can be said any more. */

@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import signal
 import socket
 import ssl
 import threading
 
+import h2.connection
+import h2.events
 import pytest
 
 import apps
@@ -90,7 +93,26 @@ def test_a_cipher_without_forward_secrecy_is_refused(secure, authority):
         tls_client.Connection(secure.address, made)
 
 
-def test_the_protocol_is_agreed_on(secure, authority):
+def test_http2_is_preferred(secure, authority):
+    made = tls_client.context(authority.path, alpn=["http/1.1", "h2"])
+    with tls_client.Connection(secure.address, made) as connection:
+        assert connection.sock.selected_alpn_protocol() == "h2"
+        session = h2.connection.H2Connection()
+        session.initiate_connection()
+        headers = [(":method", "GET"), (":path", "/fields"), (":scheme", "https"), (":authority", "a")]
+        session.send_headers(1, headers, end_stream=True)
+        connection.send(session.data_to_send())
+        body, ended = b"", False
+        while not ended:
+            events = session.receive_data(connection.receive())
+            connection.send(session.data_to_send())
+            body += b"".join(one.data for one in events if isinstance(one, h2.events.DataReceived))
+            ended = any(isinstance(one, h2.events.StreamEnded) for one in events)
+        lines = body.decode().splitlines()
+        assert "scheme=https" in lines and "host=a" in lines
+
+
+def test_http1_is_spoken_to_who_asks_for_it(secure, authority):
     made = tls_client.context(authority.path, alpn=["http/1.1"])
     with tls_client.Connection(secure.address, made) as connection:
         assert connection.sock.selected_alpn_protocol() == "http/1.1"
@@ -189,6 +211,29 @@ def test_a_session_does_not_stand_in_for_a_certificate(serve, workshop, authorit
         assert connection.sock.session_reused
         connection.send_request("GET", "/fields")
         assert "certificate=CN=bob" in connection.read().text.splitlines()
+
+
+def test_sighup_reads_certificates_again_and_cuts_nobody(serve, workshop, authority, home, trust):
+    for source, target in zip(authority.issue("before", "localhost"), ["live.pem", "live.key"]):
+        shutil.copy(source, home.path(target))
+    node = serve(manifest(workshop, ("live.pem", "live.key")), home=home)
+    with tls_client.Connection(node.address, trust) as first:
+        assert name_of(first) == "before"
+        after = authority.issue("after", "localhost")
+        shutil.copy(after[0], home.path("live.pem"))
+        node.process.send_signal(signal.SIGHUP)
+        node.log.wait_for("does not belong to the certificate")
+        node.log.wait_for("the certificates stay as they were")
+        with tls_client.Connection(node.address, trust) as second:
+            assert name_of(second) == "before"
+        shutil.copy(after[1], home.path("live.key"))
+        node.process.send_signal(signal.SIGHUP)
+        node.log.wait_for("certificates read again")
+        with tls_client.Connection(node.address, trust) as second:
+            assert name_of(second) == "after"
+            for connection in [first, second]:
+                connection.send_request("GET", "/")
+                assert connection.read().status == 200
 
 
 # ---- HTTP as without

@@ -228,11 +228,11 @@ MOTE_HANDLER(script)
 /* The fields of the request, a line each. */
 MOTE_HANDLER(fields)
 {
-    static const char *const names[] = {"method", "path", "query",  "target",     "host",
-                                        "remote", "id",   "scheme", "certificate"};
+    static const char *const names[] = {"method", "path", "query",       "target", "host",
+                                        "remote", "id",   "subprotocol", "scheme", "certificate"};
     char value[256];
     mote_begin(200, "content-type: text/plain; charset=utf-8\n");
-    for (int32_t i = 0; i < 9; i++) {
+    for (int32_t i = 0; i <= MOTE_CERTIFICATE; i++) {
         mote_request((enum mote_request_field)i, value, sizeof value);
         mote_write_text(names[i]);
         mote_write_text("=");

@@ -46,8 +46,7 @@ struct unit {
     struct supervisor_child specs[CHILDREN_MAX];
     size_t child_count;
     bool started, ending;
-    bool exact;               /* No start has failed: every attempt to restart was told. */
-    bool escalation_expected; /* The next thing that is told must be that. */
+    bool exact; /* No start has failed: every attempt to restart was told. */
     uint64_t attempts[ATTEMPTS_MAX];
     size_t attempt_count;
 };
@@ -283,10 +282,6 @@ static void super_event(void *argument, const struct supervisor_event *event)
 {
     struct unit *unit = argument;
     struct forest *forest = unit->forest;
-    if (unit->escalation_expected && event->kind != SUPERVISOR_ESCALATED &&
-        event->kind != SUPERVISOR_STOPPED) {
-        fail(forest, "%s goes on above its intensity", unit->name);
-    }
     switch (event->kind) {
     case SUPERVISOR_STARTED:
         unit->started = true;
@@ -298,21 +293,20 @@ static void super_event(void *argument, const struct supervisor_event *event)
     case SUPERVISOR_CHILD_EXITED:
         if (event->restarts) {
             forest->restarts++;
-            unit->escalation_expected = unit_attempt(unit) && unit->exact;
+            if (unit_attempt(unit) && unit->exact) {
+                fail(forest, "%s goes on above its intensity", unit->name);
+            }
         }
         return;
     case SUPERVISOR_ESCALATED:
-        if (unit->exact && !unit->escalation_expected) {
+        /* The one that it does not make is the one too many. */
+        if (!unit_attempt(unit) && unit->exact) {
             fail(forest, "%s gives up below its intensity", unit->name);
         }
         forest->escalations++;
         unit->ending = true;
-        unit->escalation_expected = false;
         return;
     case SUPERVISOR_STOPPED:
-        if (unit->escalation_expected) {
-            fail(forest, "%s ends without having said why", unit->name);
-        }
         unit->alive = false;
         unit->finished = strcmp(event->reason, "killed") != 0;
         return;
@@ -361,7 +355,7 @@ static bool super_start(void *argument, struct process *supervisor,
     } else if (forest->plant == PLANT_STRATEGY) {
         options.strategy = ONE_FOR_ONE;
     }
-    unit->started = unit->ending = unit->escalation_expected = false;
+    unit->started = unit->ending = false;
     unit->exact = true;
     unit->attempt_count = 0;
     struct process *process;

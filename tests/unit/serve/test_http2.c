@@ -210,7 +210,8 @@ static void a_stream_carries_a_session(void **state)
 {
     (void)state;
     atomic_store(&echoes_lost, 0);
-    world_route("GET /ws", &act_upgrade);
+    world_route("WS /ws", &act_upgrade);
+    world_route("WS /plain", &act_hello);
     world_start();
     struct h2_client h2;
     open_client(&h2, 0);
@@ -222,10 +223,13 @@ static void a_stream_carries_a_session(void **state)
     struct h2_answer *one = h2_request(&h2, "CONNECT", "/ws", "websocket", "hello", 5, true);
     struct h2_answer *other = h2_request(&h2, "CONNECT", "/ws", "websocket", NULL, 0, true);
     struct h2_answer *plain = h2_request(&h2, "CONNECT", "/", "websocket", NULL, 0, true);
+    struct h2_answer *deaf = h2_request(&h2, "CONNECT", "/plain", "websocket", NULL, 0, true);
     struct h2_answer *foreign = h2_request(&h2, "CONNECT", "/ws", "ftp", NULL, 0, true);
-    H2_UNTIL(&h2, one->body.size == 5 && other->status != 0 && plain->ended && foreign->ended);
+    H2_UNTIL(&h2, one->body.size == 5 && other->status != 0 && plain->ended && deaf->ended &&
+                      foreign->ended);
     assert_int_equal(one->status, 200);
-    assert_int_equal(plain->status, 400);
+    assert_int_equal(plain->status, 405);
+    assert_int_equal(deaf->status, 400);
     assert_int_equal(foreign->status, 501);
     h2_send(&h2, one, large, 1000000, true);
     H2_UNTIL(&h2, one->ended);
@@ -244,7 +248,7 @@ static void a_session_ends_with_its_connection(void **state)
 {
     (void)state;
     atomic_store(&echoes_lost, 0);
-    world_route("GET /ws", &act_upgrade);
+    world_route("WS /ws", &act_upgrade);
     world_start();
     struct h2_client h2;
     open_client(&h2, 0);
