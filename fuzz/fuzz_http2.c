@@ -223,7 +223,9 @@ static void run(struct lane *lane, const struct site *site, struct worker *worke
                 const uint8_t *data, size_t size)
 {
     struct session_carrier carrier = {on_news};
-    struct session *session = http2_create(lane, site, "1.2.3.4:5");
+    struct caller caller;
+    caller_init(&caller, site, "1.2.3.4:5");
+    struct session *session = http2_create(lane, site, &caller);
     INVARIANT(session != NULL);
     session->carrier = &carrier;
     session->type->receive(session, http2_preface, HTTP2_PREFACE_BYTES);
@@ -248,6 +250,7 @@ static void run(struct lane *lane, const struct site *site, struct worker *worke
         turn(session, worker, pass_ns);
     }
     session->type->lose(session);
+    caller_fini(&caller);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)

@@ -221,8 +221,8 @@ bool app_prepare(struct app *app)
 {
     struct err err = {0};
     if (!privileges_check(app->manifest->node.user.value, &err)) {
-        fprintf(stderr, "%s:%u: %s\n", app->manifest->path, app->manifest->node.user.line,
-                err.text);
+        complain((struct place){app->manifest->path, app->manifest->node.user.line, 0}, "%s",
+                 err.text);
         return false;
     }
     app->certificates = certificates_open(app->manifest);

@@ -1,4 +1,7 @@
-/** @file The layout of an HTTP/2 session and its streams. For http2*.c only. */
+/**
+ * @file
+ * The layout of an HTTP/2 session and its streams. For http2*.c only.
+ */
 #pragma once
 
 #include "serve/http2.h"

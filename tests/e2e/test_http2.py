@@ -13,6 +13,7 @@ from hyperframe.frame import (ContinuationFrame, DataFrame, HeadersFrame, PingFr
                               SettingsFrame, WindowUpdateFrame)
 
 import apps
+import frames
 from http2_client import PREFACE, Connection, Raw
 from waiting import wait_until
 
@@ -418,3 +419,40 @@ def test_a_listener_speaks_both(zoo):
     with zoo.connect() as connection:
         connection.send_request("PROPFIND", "/nowhere")
         assert connection.read().status == 501
+
+
+# ---- WebSockets as streams
+
+
+def test_a_websocket_is_a_stream_beside_others(serve, workshop):
+    node = serve(apps.zoo(workshop, routes={"GET /users/:id": "zoo#user", "WS /ws": "zoo#ws_echo"}))
+    with connect(node) as connection:
+        connection.ping()
+        assert connection.h2.remote_settings[h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL] == 1
+        extended = [(":protocol", "websocket"), ("sec-websocket-version", "13")]
+        stream = connection.begin("CONNECT", "/ws", extended, end=False)
+        connection.until(lambda: connection.answers[stream].status is not None)
+        answer = connection.answers[stream]
+        assert answer.status == 200 and answer.header("sec-websocket-accept") is None
+        text = b"t" * 3000
+        connection.body(stream, frames.frame(frames.TEXT, text), end=False)
+        connection.until(lambda: len(answer.body) >= len(text) + 4)
+        assert answer.body[:2] == b"\x81\x7e" and answer.body[4:] == text
+        assert connection.fetch("GET", "/users/7").status == 200
+        answer.body = b""
+        connection.body(stream, frames.closing(1000), end=False)
+        connection.until(lambda: len(answer.body) >= 4)
+        assert answer.body[:4] == b"\x88\x02\x03\xe8"
+        connection.until(lambda: answer.ended or answer.reset is not None)
+        assert answer.ended
+        node.wait_processes(0)
+        left = connection.begin("CONNECT", "/ws", extended, end=False)
+        connection.until(lambda: connection.answers[left].status is not None)
+        node.wait_processes(1)
+        connection.h2.reset_stream(left)
+        connection.flush()
+        node.wait_processes(0)
+        old = connection.begin("CONNECT", "/ws", [(":protocol", "websocket"), ("sec-websocket-version", "8")], end=False)
+        assert connection.read(old).status == 426
+        nowhere = connection.begin("CONNECT", "/users/7", extended, end=False)
+        assert connection.read(nowhere).status in (404, 405)

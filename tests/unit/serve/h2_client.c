@@ -1,5 +1,7 @@
 #include "h2_client.h"
 
+#include "base/number.h"
+
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -15,9 +17,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
                      void *user_data)
 {
-    (void)value_size, (void)flags, (void)user_data;
+    (void)flags, (void)user_data;
     if (name_size == 7 && memcmp(name, ":status", 7) == 0) {
-        answer_of(session, frame->hd.stream_id)->status = (unsigned)atoi((const char *)value);
+        uint64_t status = 0;
+        INVARIANT(number_parse((const char *)value, value_size, 999, &status));
+        answer_of(session, frame->hd.stream_id)->status = (unsigned)status;
     }
     return 0;
 }
