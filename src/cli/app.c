@@ -1,29 +1,21 @@
 #include "cli/app.h"
 
 #include "base/log.h"
+#include "cli/allowance.h"
 #include "cli/certificates.h"
 #include "cli/complaint.h"
-#include "cli/content.h"
 #include "cli/grants.h"
 #include "cli/imports.h"
 #include "cli/privileges.h"
 #include "cli/services.h"
+#include "cli/serving.h"
 #include "core/node.h"
 #include "serve/inheritance.h"
-#include "serve/websocket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* What one [[serve]] needs to live on while the server runs. */
-struct site {
-    struct route_table *routes;
-    struct handler *handlers; /* one a route, then one for everything */
-    struct content content;
-    struct websocket_options websocket;
-};
 
 struct app {
     struct manifest *manifest;
@@ -38,7 +30,7 @@ struct app {
     struct node *node;
     bool node_runs;
     struct services *services;
-    struct site *sites; /* one a [[serve]] */
+    struct serving *servings; /* one a [[serve]] */
     struct certificates *certificates;
     struct server *server;
     struct admin *admin;
@@ -54,9 +46,9 @@ static bool allocate(struct app *app)
     app->grants = calloc(components, sizeof *app->grants);
     app->preopens = calloc(components, sizeof *app->preopens);
     app->components = calloc(components, sizeof *app->components);
-    app->sites = calloc(app->manifest->serve_count + 1, sizeof *app->sites);
+    app->servings = calloc(app->manifest->serve_count + 1, sizeof *app->servings);
     return app->grants != NULL && app->preopens != NULL && app->components != NULL &&
-           app->sites != NULL;
+           app->servings != NULL;
 }
 
 struct app *app_open(const struct app_options *options)
@@ -225,174 +217,12 @@ static bool prepare_components(struct app *app)
     return good;
 }
 
-static struct component *component_of(struct app *app, const struct manifest_component *wanted)
-{
-    return app->components[wanted - app->manifest->components];
-}
-
-static bool fill_handler(struct app *app, const struct manifest_serve *serve,
-                         const struct manifest_target *target, struct handler *ret)
-{
-    *ret = (struct handler){.component = component_of(app, target->component),
-                            .deadline_ns = target->deadline_ms.value * 1000000,
-                            .stream_deadline_ns = target->stream_deadline_ms.value * 1000000,
-                            .disconnect_grace_ns = serve->disconnect_grace_ms.value * 1000000,
-                            .cancel_on_disconnect = serve->cancel_on_disconnect.value,
-                            .events_only = strcmp(serve->protocol.value, "sse") == 0,
-                            .heartbeat_ns = serve->heartbeat_ms.value * 1000000};
-    struct place at = {app->manifest->path, target->line, target->column};
-    struct err err = {0};
-    if (target->entry == NULL) {
-        complain(at, "no entry: name the function that answers, as in \"%s#handle\"",
-                 target->component->name);
-        return false;
-    }
-    if (component_kind(ret->component) != ENGINE_MODULE) {
-        complain(at,
-                 "component '%s': %s: it is a component in the model's sense, and in this version "
-                 "only core modules answer requests: build it as a module that imports \"mote\"",
-                 target->component->name, target->component->source.value);
-        return false;
-    }
-    if (!component_entry(ret->component, target->entry, &ret->entry, &err)) {
-        complain_of_entry(at, target->entry, &err);
-        return false;
-    }
-    return true;
-}
-
-static bool add_route(struct app *app, struct site *site, const struct manifest_serve *serve,
-                      size_t index)
-{
-    const struct manifest_route *route = &serve->routes[index];
-    struct handler *handler = &site->handlers[index];
-    if (!fill_handler(app, serve, &route->target, handler)) {
-        return false;
-    }
-    struct err err = {0};
-    if (strcmp(route->method, ROUTE_WEBSOCKET) == 0) {
-        handler->websocket = &site->websocket;
-    }
-    if (!route_table_add(site->routes, route->method, route->pattern, handler, &err)) {
-        complain((struct place){app->manifest->path, route->line, 0}, "%s", err.text);
-        return false;
-    }
-    return true;
-}
-
-/* Beside folders, what answers everything is a route like others. */
-static bool add_everything(struct site *site, const struct manifest_serve *serve)
-{
-    struct err err = {0};
-    if (serve->content.folder_count > 0 &&
-        !route_table_add(site->routes, "*", "/*", &site->handlers[0], &err)) {
-        fprintf(stderr, "mote: %s\n", err.text);
-        return false;
-    }
-    return true;
-}
-
-static void fill_websocket(const struct manifest_serve *serve, struct websocket_options *ret)
-{
-    *ret = (struct websocket_options){
-        .subprotocols = serve->subprotocols.names,
-        .origins = serve->allowed_origins.names,
-        .message_bytes_max = serve->max_message_bytes.value,
-        .ping_ns = serve->ping_ms.value * 1000000,
-        .frame_rate_min = (uint32_t)serve->body_bytes_per_second.value,
-        .stream_buffer_bytes = (uint32_t)serve->stream_buffer_bytes.value,
-        .compression = true};
-}
-
-static bool fill_site(struct app *app, const struct manifest_serve *serve, struct site *site)
-{
-    site->handlers = calloc(serve->route_count + 1, sizeof *site->handlers);
-    site->routes = route_table_create();
-    if (site->handlers == NULL || site->routes == NULL) {
-        fputs("mote: out of memory\n", stderr);
-        return false;
-    }
-    bool good = content_open(&site->content, app->manifest, serve);
-    fill_websocket(serve, &site->websocket);
-    for (size_t i = 0; i < serve->route_count; i++) {
-        good = add_route(app, site, serve, i) && good;
-    }
-    if (serve->component.value != NULL && serve->route_count == 0) {
-        struct handler *everything = &site->handlers[0];
-        good = fill_handler(app, serve, &serve->everything, everything) && good;
-        everything->websocket = serve_is_websocket(serve) ? &site->websocket : NULL;
-        good = good && add_everything(site, serve);
-    }
-    return content_add_routes(&site->content, app->manifest, serve, site->routes) && good;
-}
-
-/* What the descriptors are for. */
-struct descriptor_plan {
-    uint32_t connections;
-    uint32_t refusals; /* of each worker, who are told that there are too many */
-};
-
-static bool have_preopens(const struct manifest *manifest)
-{
-    for (size_t i = 0; i < manifest->component_count; i++) {
-        if (manifest->components[i].preopen_count > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool have_folders(const struct manifest *manifest)
-{
-    for (size_t i = 0; i < manifest->serve_count; i++) {
-        if (manifest->serves[i].content.folder_count > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* As many connections as there are descriptors for, less what else needs some: the node itself and its
- * admin socket, each worker's listeners and refusals, and guests that open files. Each connection may be sent one. */
-static struct descriptor_plan plan_descriptors(const struct app *app)
-{
-    enum { NODE = 64, ADMIN = 64, REFUSALS_MIN = 4, REFUSALS_MAX = 256, CONNECTIONS_MIN = 16 };
-    uint64_t descriptors = pool_limits(app->pool)->descriptors;
-    uint64_t workers = pool_workers(app->pool);
-    uint64_t refusals = descriptors / 16 / workers;
-    refusals = refusals < REFUSALS_MIN   ? REFUSALS_MIN
-               : refusals > REFUSALS_MAX ? REFUSALS_MAX
-                                         : refusals;
-    uint64_t taken = NODE + ADMIN + workers * (refusals + app->manifest->serve_count) +
-                     (have_preopens(app->manifest) ? descriptors / 4 : 0);
-    uint64_t most = descriptors > taken + CONNECTIONS_MIN ? descriptors - taken : CONNECTIONS_MIN;
-    most = have_folders(app->manifest) ? most / 2 : most;
-    return (struct descriptor_plan){.connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most,
-                                    .refusals = (uint32_t)refusals};
-}
-
-/* What 0 comes to here: settings that follow from the limits in force. */
-static void settle_limits(struct app *app)
-{
-    enum { BUFFERED_MB_MIN = 16, BUFFERED_SHARE = 4 };
-    struct manifest_node *node = &app->manifest->node;
-    if (node->max_connections.value == 0) {
-        node->max_connections = (struct manifest_number){plan_descriptors(app).connections,
-                                                         MANIFEST_MACHINE};
-    }
-    if (node->max_buffered_mb.value == 0) {
-        uint64_t mb = (pool_limits(app->pool)->memory_bytes >> 20) / BUFFERED_SHARE;
-        node->max_buffered_mb =
-            (struct manifest_number){mb < BUFFERED_MB_MIN ? BUFFERED_MB_MIN : mb, MANIFEST_MACHINE};
-    }
-}
-
 bool app_prepare(struct app *app)
 {
     struct err err = {0};
     if (!privileges_check(app->manifest->node.user.value, &err)) {
-        fprintf(stderr, "%s:%u: %s\n", app->manifest->path, app->manifest->node.user.line,
-                err.text);
+        complain((struct place){app->manifest->path, app->manifest->node.user.line, 0}, "%s",
+                 err.text);
         return false;
     }
     app->certificates = certificates_open(app->manifest);
@@ -400,51 +230,16 @@ bool app_prepare(struct app *app)
         !create_pool(app) || !check_room(app) || !prepare_components(app)) {
         return false;
     }
-    settle_limits(app);
+    allowance_settle(app->manifest, app->pool);
     app->services = services_create(app->manifest, app->components);
     bool good = app->services != NULL;
     for (size_t i = 0; i < app->manifest->serve_count; i++) {
-        good = fill_site(app, &app->manifest->serves[i], &app->sites[i]) && good;
+        good = serving_open(&app->servings[i], app->manifest, i, app->components) && good;
     }
     return good;
 }
 
 /* ---- listen ---- */
-
-static struct serve_options serve_options_of(const struct app *app, size_t index)
-{
-    const struct manifest_serve *from = &app->manifest->serves[index];
-    const struct site *site = &app->sites[index];
-    bool everything = from->component.value != NULL && from->content.folder_count == 0;
-    struct serve_options options = {
-        .listen = from->listen.value,
-        .routes = everything ? NULL : site->routes,
-        .target = &site->handlers[from->route_count],
-        .dispatcher = &handler_dispatcher,
-        .header_timeout_ms = (uint32_t)from->header_timeout_ms.value,
-        .idle_timeout_ms = (uint32_t)from->idle_timeout_ms.value,
-        .body_rate_min = (uint32_t)from->body_bytes_per_second.value,
-        .header_bytes_max = (uint32_t)from->max_header_bytes.value,
-        .header_count_max = (uint32_t)from->max_header_count.value,
-        .target_bytes_max = (uint32_t)from->max_target_bytes.value,
-        .body_bytes_max = from->max_body_bytes.value,
-        .stream_buffer_bytes = (uint32_t)from->stream_buffer_bytes.value,
-        .write_timeout_ms = (uint32_t)from->write_timeout_ms.value,
-        .cancel_on_disconnect = from->cancel_on_disconnect.value,
-        .rate = {.connections_max = (uint32_t)from->rate.max_connections.value,
-                 .connections_per_second = (uint32_t)from->rate.connections_per_second.value,
-                 .requests_per_second = (uint32_t)from->rate.requests_per_second.value,
-                 .requests_burst = (uint32_t)from->rate.requests_burst.value},
-        .access_log = app->manifest->log.access.value,
-        .tls = certificates_tls(app->certificates, index),
-        .trusted = from->trusted.blocks,
-        .trusted_count = from->trusted.count,
-        .trust_unix = from->trusted.unix_sockets,
-        .proxy_protocol = from->proxy_protocol.value,
-    };
-    content_fill(&site->content, from, &options);
-    return options;
-}
 
 static bool create_server(struct app *app, struct err *err)
 {
@@ -454,9 +249,10 @@ static bool create_server(struct app *app, struct err *err)
         return err_set_memory(err);
     }
     for (size_t i = 0; i < count; i++) {
-        options[i] = serve_options_of(app, i);
+        options[i] = serving_options(&app->servings[i], app->manifest, i);
+        options[i].tls = certificates_tls(app->certificates, i);
     }
-    struct descriptor_plan plan = plan_descriptors(app);
+    struct descriptor_plan plan = allowance_descriptors(app->manifest, app->pool);
     struct server_limits limits = {
         .connections_max = (uint32_t)app->manifest->node.max_connections.value,
         .refusals_max = plan.refusals,
@@ -565,13 +361,6 @@ bool app_drain(struct app *app)
 
 /* ---- destroy ---- */
 
-static void destroy_site(struct site *site)
-{
-    route_table_destroy(site->routes);
-    free(site->handlers);
-    content_close(&site->content);
-}
-
 void app_destroy(struct app *app)
 {
     if (app == NULL) {
@@ -597,8 +386,8 @@ void app_destroy(struct app *app)
         }
     }
     for (size_t i = 0;
-         app->sites != NULL && app->manifest != NULL && i < app->manifest->serve_count; i++) {
-        destroy_site(&app->sites[i]);
+         app->servings != NULL && app->manifest != NULL && i < app->manifest->serve_count; i++) {
+        serving_close(&app->servings[i]);
     }
     pool_destroy(app->pool);
     cache_destroy(app->cache);
@@ -606,7 +395,7 @@ void app_destroy(struct app *app)
     free(app->components);
     free(app->preopens);
     free(app->grants);
-    free(app->sites);
+    free(app->servings);
     free(app->cache_folder);
     manifest_destroy(app->manifest);
     free(app);

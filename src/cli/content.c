@@ -1,5 +1,7 @@
 #include "cli/content.h"
 
+#include "cli/complaint.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@ static const struct {
     {"Referrer-Policy", "strict-origin-when-cross-origin"},
     {"X-Frame-Options", "SAMEORIGIN"},
     {"Content-Security-Policy", "frame-ancestors 'self'"},
+    {"Strict-Transport-Security", "max-age=31536000"}, /* The last one, for TLS only. */
 };
 
 static bool is_set(const struct manifest_serve *serve, const char *name)
@@ -41,6 +44,9 @@ static void add_header(struct content *content, const char *name, const char *va
 static bool gather_headers(struct content *content, const struct manifest_serve *serve)
 {
     size_t most = serve->header_count + ARRAY_LENGTH(SECURITY_HEADERS) + 1;
+    size_t preset = !serve->content.security_headers.value ? 0
+                    : serve->tls.pair_count > 0            ? ARRAY_LENGTH(SECURITY_HEADERS)
+                                                           : ARRAY_LENGTH(SECURITY_HEADERS) - 1;
     content->headers = calloc(most, sizeof(*content->headers));
     if (content->headers == NULL) {
         return false;
@@ -48,8 +54,7 @@ static bool gather_headers(struct content *content, const struct manifest_serve 
     for (size_t i = 0; i < serve->header_count; i++) {
         add_header(content, serve->headers[i].name, serve->headers[i].value);
     }
-    for (size_t i = 0; serve->content.security_headers.value && i < ARRAY_LENGTH(SECURITY_HEADERS);
-         i++) {
+    for (size_t i = 0; i < preset; i++) {
         if (!is_set(serve, SECURITY_HEADERS[i].name)) {
             add_header(content, SECURITY_HEADERS[i].name, SECURITY_HEADERS[i].value);
         }
@@ -81,7 +86,7 @@ static bool open_folders(struct content *content, const struct manifest *manifes
         good = static_folder_open(&content->folders[i], &options, &err);
         content->folder_count += good;
         if (!good) {
-            fprintf(stderr, "%s:%u: %s\n", manifest->path, from->line, err.text);
+            complain((struct place){manifest->path, from->line, 0}, "%s", err.text);
         }
     }
     return good;
@@ -122,7 +127,8 @@ bool content_add_routes(struct content *content, const struct manifest *manifest
         const struct manifest_static *from = &serve->content.folders[i];
         struct err err = {0};
         if (!add_folder(serve, from, &content->folders[i], routes, &err)) {
-            fprintf(stderr, "%s:%u: [[serve.static]]: %s\n", manifest->path, from->line, err.text);
+            complain((struct place){manifest->path, from->line, 0}, "[[serve.static]]: %s",
+                     err.text);
             good = false;
         }
     }

@@ -272,7 +272,7 @@ static struct guest *guest_create(struct component *component, const struct gues
     guest->nursery = NULL;
     guest->handles = NULL;
     guest->post = NULL;
-    guest->announced = guest->asked_to_stop = guest->left = false;
+    guest->announced = guest->asked_to_stop = guest->left = guest->streams = false;
     atomic_init(&guest->memory_bytes, 0);
     guest->yielded = guest->full = false;
     guest->log = (struct log_window){0};

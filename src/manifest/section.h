@@ -137,9 +137,6 @@ void folders_read(struct loader *loader, const struct toml_node *array,
 /** Once everything is read: none may publish what is secret, or be replaced by a guest. */
 void folders_check(struct loader *loader);
 
-/** Whether one path is the other or lies below it; both absolute, without links. */
-bool path_lies_in(const char *inner, const char *outer);
-
 /** Whether `value` may be a header's: no control characters, no white space at its ends. */
 bool header_value_is_valid(const char *value);
 

@@ -236,4 +236,9 @@ void content_read(struct loader *loader, struct serve_section *section)
     if (section->cors != NULL) {
         cors_read(loader, section->cors, &content->cors);
     }
+    if (content->redirect_to_https.value && section->tls != NULL) {
+        problem_error(loader->problems,
+                      (struct place){loader->manifest->path, content->redirect_to_https.line, 1},
+                      "'redirect-to-https' is for a listener without [serve.tls]; remove it here");
+    }
 }

@@ -201,6 +201,21 @@ static void refuse_replaceable(struct loader *loader, const struct manifest_stat
     }
 }
 
+static void refuse_keys(struct loader *loader, const struct manifest_static *folder,
+                        const char *real)
+{
+    const struct manifest *manifest = loader->manifest;
+
+    for (size_t i = 0; i < manifest->serve_count; i++) {
+        const struct manifest_tls *tls = &manifest->serves[i].tls;
+        for (size_t j = 0; j < tls->pair_count; j++) {
+            if (tls->pairs[j].key.path != NULL) {
+                refuse_secret(loader, folder, real, tls->pairs[j].key.path);
+            }
+        }
+    }
+}
+
 static void folder_check(struct loader *loader, const struct manifest_static *folder)
 {
     const struct manifest_overrides *overrides = loader->overrides;
@@ -219,6 +234,7 @@ static void folder_check(struct loader *loader, const struct manifest_static *fo
         for (size_t i = 0; i < overrides->protected_count; i++) {
             refuse_secret(loader, folder, real, overrides->protected_paths[i]);
         }
+        refuse_keys(loader, folder, real);
         refuse_replaceable(loader, folder, real);
     }
     free(real);

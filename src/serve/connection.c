@@ -76,10 +76,14 @@ static struct connection *create(struct lane *lane, const struct site *site, int
     return connection;
 }
 
-/* As admit(), with what its address may have. */
+/* As admit(), with what its address may have. Trusted proxies bring the connections of many: those count by
+ * the requests of each client. */
 static enum admission admit_address(struct lane *lane, const struct site *site, const char *remote,
                                     struct rate_hold *ret)
 {
+    if (caller_is_trusted(site, remote)) {
+        return admit(lane);
+    }
     if (rate_connect(site->rate, rate_key_parse(remote), lane_now_ns(lane), ret)) {
         enum admission admission = admit(lane);
         if (admission != ADMITTED) {

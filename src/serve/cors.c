@@ -33,7 +33,10 @@ static bool origin_fits(struct text origin, const char *pattern)
     struct text end = {origin.data + origin.size - tail_size, tail_size};
     struct text labels = {origin.data + scheme, origin.size - scheme - tail_size};
     for (size_t i = 0; i < labels.size; i++) {
-        if (strchr("/:@[]", labels.data[i]) != NULL) {
+        char byte = labels.data[i];
+        bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                     (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_';
+        if (!plain) {
             return false;
         }
     }

@@ -68,7 +68,6 @@ REQUEST_LINES = [
     refused("version that is no number", get(b"GET / HTTP/a.b")),
     refused("version with two digits", get(b"GET / HTTP/1.10")),
     refused("version without a minor part", get(b"GET / HTTP/1")),
-    refused("almost the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n", 505),
     refused("HTTP/0.9 spelled out", get(b"GET / HTTP/0.9"), 505),
     refused("HTTP/2.0 in a request line", get(b"GET / HTTP/2.0"), 505),
     refused("HTTP/3.1 in a request line", get(b"GET / HTTP/3.1"), 505),

@@ -14,6 +14,7 @@ SIZE = 8_000_000
 
 GUEST = f"""(module
   (import "mote" "respond" (func $respond (param i32 i32 i32 i32 i32) (result i32)))
+  (import "mote" "respond_write" (func $respond_write (param i32 i32) (result i32)))
   (import "mote" "sleep" (func $sleep (param i64) (result i32)))
   (import "mote" "log" (func $log (param i32 i32 i32) (result i32)))
   (memory (export "memory") 160)
@@ -26,6 +27,8 @@ GUEST = f"""(module
     (drop (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 100) (i32.const 7))))
   (func (export "large") (local $result i32)
     (local.set $result (call $respond (i32.const 200) (i32.const 0) (i32.const 7) (i32.const 0) (i32.const {SIZE})))
+    (if (i32.eq (local.get $result) (i32.const 1))
+      (then (local.set $result (call $respond_write (i32.const 0) (i32.const {SIZE})))))
     (if (i32.eq (local.get $result) (i32.const -4))
       (then (drop (call $log (i32.const 2) (i32.const 300) (i32.const 14)))))
     (if (i32.eq (local.get $result) (i32.const -5))

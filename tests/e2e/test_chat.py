@@ -8,6 +8,7 @@ import pytest
 
 import apps
 import browser as browsers
+import pki
 from client import fetch
 from event_stream import Listener
 from waiting import wait_until
@@ -188,6 +189,34 @@ def test_a_browser_that_comes_back_says_which_event_it_had(serve, workshop, tab)
     page.wait("heard.length >= 6")
     page.evaluate("source.close()")
     assert page.evaluate("heard.slice(0, 6)") == [f"{i} {i}" for i in range(1, 7)]
+
+
+@in_a_browser
+def test_over_tls_both_transports_and_the_page_share_http_2(serve, workshop, tab):
+    """Compressed too: the stream as the manifest asks, the WebSocket because browsers offer it."""
+    authority = pki.Authority()
+    try:
+        certificate, key = authority.issue("localhost", "localhost")
+        manifest = apps.zoo_example(workshop).replace("[serve.routes]", "\n".join([
+            'compression = true', 'compression-types = ["text/event-stream"]', 'heartbeat-ms = 20',
+            "[serve.tls]", apps.keys({"certificate": certificate, "key": key}), "[serve.routes]"]))
+        node = serve(manifest)
+        pages = [tab(), tab()]
+        for page, name in zip(pages, ("ann", "bob")):
+            page.send("Security.setIgnoreCertificateErrors", ignore=True)
+            open_page(node, page, name)
+        ann, bob = pages
+        choose(bob, "ws")
+        ann.type("#text", "by events")
+        bob.wait("document.querySelectorAll('#log p').length === 1")
+        bob.type("#text", "by a socket")
+        for page in pages:
+            page.wait("document.querySelectorAll('#log p').length === 2")
+            assert messages(page) == ["by events", "by a socket"]
+        assert ann.evaluate("performance.getEntriesByType('navigation')[0].nextHopProtocol") == "h2"
+        assert ann.evaluate("fetch('events').then(answer => answer.headers.get('content-encoding'))") in ("br", "gzip")
+    finally:
+        authority.remove()
 
 
 @in_a_browser

@@ -50,7 +50,7 @@ def decoder(coding):
 
 def decoded(response):
     """The body without its coding, which must be complete."""
-    coding = response.header("Content-Encoding")
+    coding = response.header("content-encoding")
     if coding is None:
         return response.body
     one = decoder(coding)

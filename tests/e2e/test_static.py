@@ -351,6 +351,18 @@ def test_the_manifest_cannot_be_published(home):
         assert checked.status != 0 and "which nobody may read" in checked.err
 
 
+def test_the_example(serve, home):
+    folder = os.path.join(ROOT, "examples", "site")
+    with open(os.path.join(folder, "mote.toml"), encoding="utf-8") as file:
+        text = file.read()
+    assert 'folder = "public"' in text
+    node = serve(text.replace('folder = "public"', f'folder = "{folder}/public"'), home=home,
+                 options=["--listen", "127.0.0.1:0"])
+    page = node.get("/")
+    assert "<h1>a site</h1>" in page.text and page.header("X-Content-Type-Options") == "nosniff"
+    assert node.get("/style.css").header("Content-Type") == "text/css; charset=utf-8"
+
+
 # -- against nginx
 
 NGINX = """
