@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
 
 /* ---- Its environment ---- */
 
