@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 enum { MESSAGE_BYTES = 2048, NS_PER_US = 1000 };
@@ -52,8 +53,11 @@ void notify_open(struct notify *ret)
         log_printf(LOG_WARN, "NOTIFY_SOCKET is '%s', no path and no @name: nobody is told", text);
         return;
     }
-    ret->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (ret->fd < 0) {
+    /* Whoever reads may be busy for a moment, and what we say is said once. */
+    const struct timeval patience = {.tv_sec = 1};
+    ret->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (ret->fd < 0 ||
+        setsockopt(ret->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0) {
         log_printf(LOG_WARN, "NOTIFY_SOCKET: %s", strerror(errno));
         return;
     }

@@ -4,7 +4,7 @@
  * lines to the unix socket that $NOTIFY_SOCKET names (a path, or "@name": abstract).
  *
  * Life:    notify_open() -> messages -> notify_close(). Without a service manager nothing is sent.
- * Threads: the main thread. Never blocks: what the manager has no room for is lost.
+ * Threads: the main thread. Waits for up to a second while the manager has no room.
  */
 #pragma once
 

@@ -212,7 +212,7 @@ def test_twenty_reloads_under_load_fail_no_request(line, workshop):
     try:
         for _ in range(20):
             one.reload_well()
-            load.wait_more()
+            load.wait_more(100)
     finally:
         load.end()
     assert one.node.get("/").status == 200
