@@ -27,20 +27,20 @@ def manifest(workshop, serve=None, **sections):
 
 @pytest.fixture
 def events(use_shared, workshop):
-    return use_shared("events", manifest(workshop))
+    return use_shared("sse", manifest(workshop))
 
 
 @pytest.fixture
 def strict(use_shared, workshop):
     """A short grace, and heartbeats."""
-    return use_shared("events-strict", manifest(
+    return use_shared("sse-strict", manifest(
         workshop, {"disconnect-grace-ms": 200, "heartbeat-ms": 20}))
 
 
 @pytest.fixture
 def only(use_shared, workshop):
     """A listener that speaks nothing else."""
-    return use_shared("events-only", manifest(workshop, {"protocol": "sse"}))
+    return use_shared("sse-only", manifest(workshop, {"protocol": "sse"}))
 
 
 @pytest.fixture

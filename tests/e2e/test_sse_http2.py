@@ -10,7 +10,7 @@ from waiting import wait_until
 
 @pytest.fixture
 def events(use_shared, workshop):
-    return use_shared("events-http2", manifest(workshop, {"heartbeat-ms": 20, "stream-buffer-bytes": 65536}))
+    return use_shared("sse-http2", manifest(workshop, {"heartbeat-ms": 20, "stream-buffer-bytes": 65536}))
 
 
 def events_of(answer):
