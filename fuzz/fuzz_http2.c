@@ -102,7 +102,7 @@ static void play(void)
 struct echo {
     struct session session;
     struct bytes bytes;
-    bool finished;
+    bool finished, drained;
 };
 
 static struct echo *echo_of(const struct session *session)
@@ -143,9 +143,16 @@ static void echo_finished(struct session *session)
     session_news(session);
 }
 
+static void echo_drain(struct session *session)
+{
+    echo_of(session)->drained = true;
+    session_news(session);
+}
+
 static bool echo_over(const struct session *session)
 {
-    return echo_of(session)->finished && echo_of(session)->bytes.size == 0;
+    const struct echo *echo = echo_of(session);
+    return (echo->finished || echo->drained) && echo->bytes.size == 0;
 }
 
 static uint64_t echo_due_ns(const struct session *session)
@@ -167,6 +174,7 @@ static const struct session_type echo_type = {.name = "websocket",
                                               .finished = echo_finished,
                                               .over = echo_over,
                                               .due_ns = echo_due_ns,
+                                              .drain = echo_drain,
                                               .lose = echo_lose};
 
 static void dispatch(struct exchange *exchange, void *target, struct loop *loop)

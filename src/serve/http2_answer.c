@@ -276,17 +276,25 @@ static ssize_t read_file(struct exchange *exchange, uint8_t *ret, size_t length,
 
 static ssize_t read_source(struct http2_stream *stream, uint8_t *ret, size_t length, bool *ret_end)
 {
-    switch (stream->source) {
-    case HTTP2_FROM_STAGED:
+    struct exchange *exchange = stream->exchange;
+    if (stream->source == HTTP2_FROM_STAGED) {
         return read_bytes(&stream->staged, ret, length, ret_end);
-    case HTTP2_FROM_WHOLE:
-        return read_bytes(&stream->exchange->content, ret, length, ret_end);
-    case HTTP2_FROM_STREAM:
-        return read_stream(stream->exchange, ret, length, ret_end);
-    case HTTP2_FROM_FILE:
-        return read_file(stream->exchange, ret, length, ret_end);
+    }
+    bool tunnelled = stream->source == HTTP2_FROM_TUNNEL;
+    if (tunnelled ? stream->tunnel == NULL : exchange == NULL) {
+        return NGHTTP2_ERR_DEFERRED; /* Its reset is on the way. */
+    }
+    switch (stream->source) {
     case HTTP2_FROM_TUNNEL:
         return http2_tunnel_read(stream, ret, length, ret_end);
+    case HTTP2_FROM_WHOLE:
+        return read_bytes(&exchange->content, ret, length, ret_end);
+    case HTTP2_FROM_STREAM:
+        return read_stream(exchange, ret, length, ret_end);
+    case HTTP2_FROM_FILE:
+        return read_file(exchange, ret, length, ret_end);
+    case HTTP2_FROM_STAGED:
+        break;
     }
     BUG("source %d", (int)stream->source);
 }
@@ -299,9 +307,6 @@ ssize_t http2_answer_read(nghttp2_session *nghttp2, int32_t stream_id, uint8_t *
     struct http2 *http2 = user_data;
     struct http2_stream *stream = source->ptr;
     struct bytes *out = http2->out;
-    if (stream->exchange == NULL && stream->tunnel == NULL && stream->source != HTTP2_FROM_STAGED) {
-        return NGHTTP2_ERR_DEFERRED; /* Its reset is on the way. */
-    }
     if (out->size >= http2->out_limit_bytes) {
         return NGHTTP2_ERR_PAUSE;
     }

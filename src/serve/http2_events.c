@@ -64,6 +64,7 @@ static int on_begin_headers(nghttp2_session *nghttp2, const nghttp2_frame *frame
         if (stream != NULL) {
             http2_stream_closed(stream);
         }
+        http2->head_due_ns = 0; /* Nobody tells when a block that is passed over has ended. */
         nghttp2_submit_rst_stream(nghttp2, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
@@ -103,7 +104,9 @@ static int on_invalid_header(nghttp2_session *nghttp2, const nghttp2_frame *fram
                              nghttp2_rcbuf *name, nghttp2_rcbuf *value, uint8_t flags,
                              void *user_data)
 {
-    (void)name, (void)value, (void)flags, (void)user_data;
+    (void)name, (void)value, (void)flags;
+    struct http2 *http2 = user_data;
+    http2->head_due_ns = 0; /* As above. */
     nghttp2_submit_rst_stream(nghttp2, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                               NGHTTP2_PROTOCOL_ERROR);
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;

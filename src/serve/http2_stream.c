@@ -266,7 +266,10 @@ void http2_stream_take_body(struct http2_stream *stream, struct text piece)
         http2_stream_fail_body(stream, 413, EXCHANGE_TOO_LARGE);
         return;
     }
-    INVARIANT(piece.size <= exchange_body_room(exchange));
+    if (piece.size > exchange_body_room(exchange)) {
+        http2_stream_reset(stream, NGHTTP2_FLOW_CONTROL_ERROR, false);
+        return;
+    }
     exchange_body_add(exchange, piece);
     stream->unread_bytes += piece.size;
     http2_stream_give_credit(stream);

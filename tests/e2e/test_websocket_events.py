@@ -272,7 +272,8 @@ def test_a_guest_that_stays_is_killed_after_the_grace(node):
 # ---- a crash, a kill: this client only
 
 
-@pytest.mark.parametrize("word, kind", [("crash", "crashed"), ("eat", "crashed: memory"),
+@pytest.mark.parametrize("word, kind", [("crash", "crashed"), ("point", "crashed"),
+                                        ("hint", "crashed"), ("eat", "crashed: memory"),
                                         ("spin", "crashed: cpu"), ("sleep", "crashed: timeout")])
 def test_a_crash_is_1011_for_this_client_only(node, word, kind):
     before = exits(node, kind)

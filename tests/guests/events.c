@@ -30,10 +30,10 @@ MOTE_HANDLER(one)
     int32_t size = mote_query("data", text, sizeof text);
     int64_t retry = (int64_t)mote_query_number("retry", UINT64_MAX);
     mote_sse_begin(NULL);
-    say("sent", mote_abi_sse_send(named ? name : NULL, named ? mote_size_of(name) : 0,
-                                  id_size >= 0 ? id : NULL, id_size >= 0 ? (size_t)id_size : 0,
-                                  (int32_t)retry, size >= 0 ? text : NULL,
-                                  size >= 0 ? (size_t)size : 0));
+    say("sent",
+        mote_abi_sse_send(named ? name : NULL, named ? mote_size_of(name) : 0,
+                          id_size >= 0 ? id : NULL, id_size >= 0 ? (size_t)id_size : 0,
+                          (int32_t)retry, size >= 0 ? text : NULL, size >= 0 ? (size_t)size : 0));
 }
 
 /* ?n=: so many events with ids that go on where the client was. */
@@ -152,7 +152,8 @@ MOTE_HANDLER(flood)
     for (size_t i = 0; i < sizeof text; i++) {
         text[i] = i % 97 == 96 ? '\n' : 'f';
     }
-    const struct mote_event event = {NULL, NULL, text, size < sizeof text ? (size_t)size : sizeof text};
+    const struct mote_event event = {NULL, NULL, text,
+                                     size < sizeof text ? (size_t)size : sizeof text};
     mote_sse_begin(NULL);
     int32_t result;
     while ((result = mote_sse_send(&event)) == MOTE_OK) {
@@ -167,7 +168,8 @@ MOTE_HANDLER(run)
     for (size_t i = 0; i < sizeof text; i++) {
         text[i] = i % 97 == 96 ? '\n' : 'f';
     }
-    const struct mote_event event = {NULL, NULL, text, size < sizeof text ? (size_t)size : sizeof text};
+    const struct mote_event event = {NULL, NULL, text,
+                                     size < sizeof text ? (size_t)size : sizeof text};
     mote_sse_begin(NULL);
     for (uint64_t i = 0; i < n; i++) {
         mote_sse_send(&event);
@@ -210,8 +212,10 @@ MOTE_HANDLER(misuse)
     say("again", mote_sse_begin(NULL));
     say("reply", mote_reply_text(200, "x"));
     say("raw", mote_write_text("x"));
-    const struct mote_event events[] = {{"a\nb", NULL, "x", 1}, {"a\rb", NULL, "x", 1},
-                                        {NULL, "a\nb", "x", 1}, {NULL, "a\rb", "x", 1},
+    const struct mote_event events[] = {{"a\nb", NULL, "x", 1},
+                                        {"a\rb", NULL, "x", 1},
+                                        {NULL, "a\nb", "x", 1},
+                                        {NULL, "a\rb", "x", 1},
                                         {NULL, NULL, NULL, 0}};
     for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
         say("event", mote_sse_send(&events[i]));

@@ -100,6 +100,10 @@ MOTE_HANDLER(obey)
             }
         } else if (is(&mail, "sleep")) {
             mote_sleep_ms(60000);
+        } else if (is(&mail, "point")) {
+            mote_ws_send(MOTE_WS_BINARY, (const void *)(uintptr_t)0x7ffffff0, 32);
+        } else if (is(&mail, "hint")) {
+            mote_abi_ws_close(1000, (const char *)(uintptr_t)0x7ffffff0, 32);
         } else if (is(&mail, "nap")) {
             mote_sleep_ms(300);
             mote_ws_send_text("slept");
