@@ -20,8 +20,8 @@ static bool have_folders(const struct manifest *manifest)
     return false;
 }
 
-/* Less what else needs some: the node itself and its admin socket, each worker's refusals and listeners (twice:
- * they are copied for a successor), and guests that open files. Each connection may be sent one. */
+/* Less what else needs some: the node itself and its admin socket, each worker's listeners and refusals, and guests
+ * that open files. Each connection may be sent one. */
 struct descriptor_plan allowance_descriptors(const struct manifest *manifest,
                                              const struct pool *pool)
 {
@@ -32,7 +32,7 @@ struct descriptor_plan allowance_descriptors(const struct manifest *manifest,
     refusals = refusals < REFUSALS_MIN   ? REFUSALS_MIN
                : refusals > REFUSALS_MAX ? REFUSALS_MAX
                                          : refusals;
-    uint64_t taken = NODE + ADMIN + workers * (refusals + 2 * manifest->serve_count) +
+    uint64_t taken = NODE + ADMIN + workers * (refusals + manifest->serve_count) +
                      (have_preopens(manifest) ? descriptors / 4 : 0);
     uint64_t most = descriptors > taken + CONNECTIONS_MIN ? descriptors - taken : CONNECTIONS_MIN;
     most = have_folders(manifest) ? most / 2 : most;

@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-
 /* ---- Its environment ---- */
 
 static bool is_ours(const char *variable)

@@ -54,7 +54,8 @@ static uint64_t now_ns(void)
 
 static void pulse_run(struct task *task)
 {
-    atomic_store(&CONTAINER_OF(task, struct pulse, task)->back, true);
+    struct pulse *pulse = CONTAINER_OF(task, struct pulse, task);
+    atomic_store(&pulse->back, true);
 }
 
 static void start_pulses(struct vigil *vigil)

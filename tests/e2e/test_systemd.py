@@ -14,7 +14,7 @@ import pytest
 import apps
 import program
 from client import fetch
-from test_reload import children_of_children_are_ours, line  # noqa: F401 (fixtures)
+from test_reload import children_of_children_are_ours, line, wait_end  # noqa: F401 (fixtures)
 from waiting import SLOW
 
 LAUNCHER = """#!{python} -SE
@@ -271,6 +271,8 @@ def test_the_new_main_process_is_told_by_the_old_one(line, workshop, home, manag
     os.kill(pid, signal.SIGTERM)
     assert all("STOPPING" not in message for message in heard)  # the old one's end is not the service's
     assert manager.hear_until("STOPPING")
+    assert wait_end(pid) == 0
+    one.has_ended = True
 
 
 def test_an_unusable_notify_socket_does_not_hinder(serve, workshop, home, manager):
