@@ -84,10 +84,9 @@ static const char *missing_in_vary(const struct header *headers, size_t header_c
         coding = coding && !all && !field_list_has(headers[i].value, "accept-encoding", 15);
         origin = origin && !all && !field_list_has(headers[i].value, "origin", 6);
     }
-    return coding && origin ? ", Accept-Encoding, Origin"
-           : coding         ? ", Accept-Encoding"
-           : origin         ? ", Origin"
-                            : "";
+    static const char *const ends[2][2] = {{"", ", Origin"},
+                                           {", Accept-Encoding", ", Accept-Encoding, Origin"}};
+    return ends[coding][origin];
 }
 
 /* Which the listener says itself. */
