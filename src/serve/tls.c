@@ -147,6 +147,7 @@ static int choose_certificate(SSL *ssl, int *alert, void *argument)
 
 static SSL_CTX *make_context(struct tls *tls)
 {
+    char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro takes no constant. */
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     if (context == NULL) {
         return NULL;
@@ -155,7 +156,7 @@ static SSL_CTX *make_context(struct tls *tls)
         SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
         SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
                                           "TLS_CHACHA20_POLY1305_SHA256") != 1 ||
-        SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") != 1) {
+        SSL_CTX_set1_groups_list(context, groups) != 1) {
         SSL_CTX_free(context);
         return NULL;
     }

@@ -260,7 +260,7 @@ static void services_supervisors_and_schedules_are_shown_with_what_they_inherit(
     };
     static const char *const JSON[] = {
         "\"allow-spawn\":{\"all\":false,\"names\":[\"worker\"],\"source\":\"mote.toml:2\"}",
-        "\"shutdown-ms\":{\"value\":700,\"source\":\"mote.toml:14\"},\"parent\":null,"
+        "\"shutdown-ms\":{\"value\":700,\"source\":\"mote.toml:14\"},\"parent\":null,",
         "\"children\":[\"db\",\"api\"]}]",
         "\"overlap\":{\"value\":\"allow\",\"source\":\"mote.toml:22\"}}]",
     };
