@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -188,7 +190,8 @@ static void remember(struct successor *successor, const char *data, size_t size)
 static void pass_on(struct successor *successor)
 {
     char data[4096];
-    for (;;) {
+    /* Who never stops is not read for ever either. */
+    for (unsigned turn = 0; turn < 16; turn++) {
         ssize_t size = successor->error_fd < 0 ? -1 : read(successor->error_fd, data, sizeof data);
         if (size < 0) {
             return;
@@ -248,10 +251,18 @@ static void explain(const struct successor *successor, int status, struct err *r
                   size > 0 ? ":\n" : "", (int)size, successor->said);
 }
 
-/* It closes the channel when it ends, so it has ended or is about to; who does neither is killed. */
+/* It closes the channel when it ends, so it has ended or is about to; who does neither in time is killed. */
 static int wait_for_end(pid_t pid)
 {
+    enum { PATIENCE_MS = 2000 };
     int status = 0;
+    struct pollfd ended = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+    if (ended.fd < 0 || poll(&ended, 1, PATIENCE_MS) == 0) {
+        kill(pid, SIGKILL);
+    }
+    if (ended.fd >= 0) {
+        close(ended.fd);
+    }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     return status;

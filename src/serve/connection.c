@@ -294,8 +294,9 @@ void connection_enter_session(struct connection *connection, struct session *ses
     connection->read_deadline_ns = 0;
     connection->session = session;
     session->carrier = &connection->session_carrier;
-    if (connection->last) {
-        session->type->drain(session);
+    if (connection->last ||
+        atomic_load_explicit(&connection->lane->common->draining, memory_order_relaxed)) {
+        session->type->drain(session); /* It begins only now, and drains were asked for before. */
     }
 }
 

@@ -119,9 +119,10 @@ static void take_announcement(struct connection *connection, const struct proxy_
     connection->announced = true;
     if (header->known) {
         ip_format_endpoint(&header->client, header->client_port, connection->remote);
-        caller->trusted = caller_is_trusted(connection->site, connection->remote);
         caller->secure = header->secure;
     }
+    /* Who only passes bytes on does not vouch for headers in them. */
+    caller->trusted = header->known && caller_is_trusted(connection->site, connection->remote);
 }
 
 /* The header is looked at where it lies, so that what follows it is left to who reads next. */

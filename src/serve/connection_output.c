@@ -420,14 +420,22 @@ static void end_empty_stream(struct connection *connection, const struct exchang
     }
 }
 
+/* Whether no request follows. A client that was not told so may have sent one; where the listeners were
+ * handed over nobody else can answer that. */
+static bool is_last(const struct connection *connection)
+{
+    const struct lane_common *common = connection->lane->common;
+    return connection->last || (atomic_load_explicit(&common->draining, memory_order_acquire) &&
+                                !atomic_load_explicit(&common->handed_over, memory_order_relaxed));
+}
+
 static void next_phase(struct connection *connection)
 {
     bool complete = connection->complete;
     connection_end_exchange(connection);
     if (connection->session != NULL) {
         connection_enter_session(connection, connection->session);
-    } else if (connection->last ||
-               atomic_load_explicit(&connection->lane->common->draining, memory_order_relaxed)) {
+    } else if (is_last(connection)) {
         connection_enter_closing(connection,
                                  !complete || connection->in.size > 0 || connection->readable);
     } else if (complete) {

@@ -72,8 +72,9 @@ static void read_plain(const struct request *request, const char *name, bool is_
         const char *at = header->value.data, *end = at + header->value.size;
         struct text element;
         while (next_element(&at, end, &element)) {
-            add_hop(ret,
-                    is_client ? (struct hop){.client = element} : (struct hop){.scheme = element});
+            struct hop hop = {0};
+            *(is_client ? &hop.client : &hop.scheme) = element;
+            add_hop(ret, hop);
         }
     }
 }

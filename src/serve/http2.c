@@ -304,10 +304,7 @@ static void drain(struct session *session)
             tunnel->type->drain(tunnel);
         }
     }
-    if (http2->stream_count == 0) {
-        say_last_stream(http2);
-        return;
-    }
+    /* Also without a stream: a request may be on its way, and nobody else would answer it (RFC 9113, 6.8). */
     http2->drain_due_ns = http2_after_ms(http2, HTTP2_DRAIN_MS);
     http2_due_at(http2, http2->drain_due_ns);
     if (nghttp2_submit_shutdown_notice(http2->nghttp2) != 0 ||

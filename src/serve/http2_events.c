@@ -151,6 +151,27 @@ static void ping_received(struct http2 *http2, const nghttp2_frame *frame)
     }
 }
 
+/* DATA that is nothing but padding. */
+static void check_padding(struct http2 *http2, const nghttp2_frame *frame)
+{
+    bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (frame->data.padlen == 0 || frame->hd.length > frame->data.padlen || ends) {
+        return;
+    }
+    const char *reason = http2_guard_idle(&http2->guard, lane_now_ns(http2->lane));
+    if (reason != NULL) {
+        http2_terminate(http2, NGHTTP2_ENHANCE_YOUR_CALM, reason);
+    }
+}
+
+/* Frames of unknown types are ignored (RFC 9113, 5.5); on_begin_frame() has counted them. */
+static int on_unknown_frame(nghttp2_session *nghttp2, void **payload, const nghttp2_frame_hd *head,
+                            void *user_data)
+{
+    (void)nghttp2, (void)payload, (void)head, (void)user_data;
+    return NGHTTP2_ERR_CANCEL;
+}
+
 static int on_frame_received(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *user_data)
 {
     struct http2 *http2 = user_data;
@@ -164,6 +185,7 @@ static int on_frame_received(nghttp2_session *nghttp2, const nghttp2_frame *fram
         headers_received(http2, frame);
         break;
     case NGHTTP2_DATA:
+        check_padding(http2, frame);
         stream = stream_of(nghttp2, frame->hd.stream_id);
         if (stream != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
             http2_stream_end_body(stream);
@@ -268,6 +290,7 @@ static void set_callbacks(nghttp2_session_callbacks *callbacks)
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_closed);
+    nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unknown_frame);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, http2_answer_send);
 }
 
@@ -279,6 +302,10 @@ bool http2_open_nghttp2(struct http2 *http2)
     if (fine) {
         set_callbacks(callbacks);
         nghttp2_option_set_no_auto_window_update(option, 1);
+        /* nghttp2 passes over the types that it does not know without a word, unless it is told to tell. */
+        for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++) {
+            nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
+        }
         nghttp2_option_set_max_send_header_block_length(option, HEADER_BLOCK_MAX);
         fine = nghttp2_session_server_new3(&http2->nghttp2, callbacks, http2, option,
                                            &http2->mem) == 0 &&

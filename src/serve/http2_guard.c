@@ -39,7 +39,6 @@ static bool moves(uint8_t type, uint8_t flags, size_t length_bytes)
     case NGHTTP2_HEADERS:
     case NGHTTP2_CONTINUATION: /* Has a count of its own. */
     case NGHTTP2_RST_STREAM:   /* The same. */
-    case NGHTTP2_GOAWAY:
         return true;
     case NGHTTP2_DATA:
         return length_bytes > 0 || (flags & NGHTTP2_FLAG_END_STREAM) != 0;
@@ -57,11 +56,14 @@ const char *http2_guard_frame(struct http2_guard *guard, uint8_t type, uint8_t f
                                                               : NULL;
     }
     guard->continuations = 0;
-    if (moves(type, flags, length_bytes) ||
-        take(&guard->frames, HTTP2_FRAMES_BURST, HTTP2_FRAMES_PER_S, now_ns)) {
-        return NULL;
-    }
-    return "too many frames that move nothing";
+    return moves(type, flags, length_bytes) ? NULL : http2_guard_idle(guard, now_ns);
+}
+
+const char *http2_guard_idle(struct http2_guard *guard, uint64_t now_ns)
+{
+    return take(&guard->frames, HTTP2_FRAMES_BURST, HTTP2_FRAMES_PER_S, now_ns)
+               ? NULL
+               : "too many frames that move nothing";
 }
 
 const char *http2_guard_error(struct http2_guard *guard, uint64_t now_ns)

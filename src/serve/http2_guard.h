@@ -39,6 +39,9 @@ void http2_guard_init(struct http2_guard *guard, uint64_t now_ns);
 const char *http2_guard_frame(struct http2_guard *guard, uint8_t type, uint8_t flags,
                               size_t length_bytes, uint64_t now_ns);
 
+/** A frame that began as one that moves something did not. NULL, or why it is one too many: constant text. */
+const char *http2_guard_idle(struct http2_guard *guard, uint64_t now_ns);
+
 /** A stream ended in an error. NULL, or why it is one too many: constant text. */
 const char *http2_guard_error(struct http2_guard *guard, uint64_t now_ns);
 

@@ -92,10 +92,6 @@ void http2_stream_settle(struct http2_stream *stream)
     }
     http2->idle_due_ns = http2_after_ms(http2, http2->site->options.idle_timeout_ms);
     http2_due_at(http2, http2->idle_due_ns);
-    if (http2->drain_due_ns != 0) {
-        http2->drain_due_ns = lane_now_ns(http2->lane); /* What it waited for has ended. */
-        http2_due_at(http2, http2->drain_due_ns);
-    }
 }
 
 void http2_stream_reset(struct http2_stream *stream, uint32_t code, bool forgiven)

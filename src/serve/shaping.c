@@ -104,8 +104,10 @@ static bool add_origin_lines(const struct shaping *shaping, const struct request
                              struct shaped_lines *lines)
 {
     struct header headers[CORS_HEADERS_MAX];
-    struct text origin = shaping->cors == NULL ? (struct text){0}
-                                               : cors_origin(shaping->cors, request);
+    struct text origin = {0};
+    if (shaping->cors != NULL) {
+        origin = cors_origin(shaping->cors, request);
+    }
     size_t count = origin.size == 0 ? 0 : cors_headers(shaping->cors, origin, headers);
     for (size_t i = 0; i < count; i++) {
         if (!add_line(lines, headers[i].name, "", headers[i].value, "")) {

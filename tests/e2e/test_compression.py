@@ -343,7 +343,7 @@ def expected_coding(accept):
     return best
 
 
-@settings(max_examples=150, deadline=None,
+@settings(max_examples=150, deadline=None, derandomize=True,
           suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(TOKENS, WEIGHTS), max_size=6))
 def test_any_list_is_understood(node, elements):

@@ -405,7 +405,7 @@ DATES = st.sampled_from([date(OLD), date(OLD - 1), date(OLD + 1), "x", "", ASCTI
 TAGS = st.sampled_from(["ETAG", '"x"', "W/ETAG", '"x", ETAG', "*", "x"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(ranges=st.one_of(st.none(), st.builds(lambda a, b: f"bytes={a}-{b}", NUMBERS, NUMBERS)),
        match=st.one_of(st.none(), TAGS), none_match=st.one_of(st.none(), TAGS),
        since=st.one_of(st.none(), DATES), unmodified=st.one_of(st.none(), DATES),
@@ -428,17 +428,17 @@ def test_nginx_answers_the_same(pair, ranges, match, none_match, since, unmodifi
 def is_known_difference(named, answers):
     """Where nginx does not do what RFC 9110 says."""
     values = dict(named)
+    # Of a range that begins behind the end and one that is malformed it says 416 as well.
+    if answers[1][0] == 416 and answers[0][0] == 200:
+        return True
     # If-Unmodified-Since is to be ignored beside If-Match (13.1.4); nginx looks at both.
     if values["If-Match"] is not None and values["If-Unmodified-Since"] is not None:
         return True
     # A date that is none is to be ignored (13.1.4); nginx takes it for one long ago.
     if values["If-Unmodified-Since"] in ("x", ""):
         return True
-    # A later date is later (13.1.3); nginx by default wants the very same one.
-    if values["If-Modified-Since"] == date(OLD + 1):
-        return answers[0][0] == 304
     # Beside If-None-Match the date does not count (13.1.3); nginx wants both to hold.
     if values["If-None-Match"] is not None and values["If-Modified-Since"] is not None:
         return True
-    # Of a range that begins behind the end and one that is malformed it says 416 as well.
-    return answers[1][0] == 416 and answers[0][0] == 200
+    # A later date is later (13.1.3); nginx by default wants the very same one.
+    return values["If-Modified-Since"] == date(OLD + 1) and answers[0][0] == 304
