@@ -35,6 +35,14 @@ static void close_streams(struct exchange *exchange)
     exchange->body_open = exchange->out_open = false;
 }
 
+static void lose_session(struct exchange *exchange)
+{
+    struct session *session = TAKE(exchange->session);
+    if (session != NULL) {
+        session->type->lose(session);
+    }
+}
+
 /* What an answer brought and nobody took. */
 static void drop_goods(struct exchange *exchange)
 {
@@ -45,10 +53,7 @@ static void drop_goods(struct exchange *exchange)
         close(exchange->file);
         exchange->file = -1;
     }
-    struct session *session = TAKE(exchange->session);
-    if (session != NULL) {
-        session->type->lose(session);
-    }
+    lose_session(exchange);
 }
 
 static void news_run(struct task *task)
@@ -334,6 +339,8 @@ void exchange_leave(struct exchange *exchange, bool gone)
     enum exchange_answer answer = exchange->answer;
     exchange->carrier = NULL;
     lock_release(&exchange->lock);
+    /* An upgrade that nobody took over: who waits behind it may hold the exchange, so now or never. */
+    lose_session(exchange);
     if (finished) {
         if (exchange->home->ended != NULL) {
             exchange->home->ended(exchange);

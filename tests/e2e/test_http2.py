@@ -350,12 +350,19 @@ def in_pieces(frames):
     return [b"".join(frames(stream) for stream in streams[at:at + 20]) for at in range(0, len(streams), 20)]
 
 
+def raw_frame(kind, flags, stream, payload):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
 FLOODS = {
     "pings": [PingFrame(0, b"12345678").serialize() * 3000],
     "settings": [SettingsFrame(0, {3: 10}).serialize() * 3000],
     "priorities": [PriorityFrame(1, 0, 10).serialize() * 3000],
     "credit of the connection": [WindowUpdateFrame(0, 1).serialize() * 3000],
     "empty data": [opened(1, method="POST"), DataFrame(1, b"").serialize() * 3000],
+    "data that is padding": [opened(1, method="POST"), raw_frame(0, 8, 1, b"\0") * 3000],
+    "goodbyes": [raw_frame(7, 0, 0, bytes(8)) * 3000],
+    "frames of a type that nobody knows": [raw_frame(99, 0, 0, b"") * 3000],
     "continuations": [HeadersFrame(1, b"").serialize() + ContinuationFrame(1, b"").serialize() * 3000],
     "resets": in_pieces(lambda stream: opened(stream, ENDED) + RstStreamFrame(stream, 8).serialize()),
     "resets that the server is made to send": in_pieces(

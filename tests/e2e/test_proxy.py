@@ -122,6 +122,13 @@ def test_a_header_may_leave_the_connection_as_it_is(announced, header):
         assert fields(connection.read().text)["remote"].startswith("127.0.0.1:")
 
 
+@pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", V2 + b"\x20\0\0\0"])
+def test_who_only_passes_bytes_on_does_not_vouch_for_headers(announced, header):
+    with announced.connect() as connection:
+        connection.send(header + request("GET", "/", [("X-Forwarded-For", "203.0.113.9")]))
+        assert fields(connection.read().text)["remote"].startswith("127.0.0.1:")
+
+
 @pytest.mark.parametrize("header", [LINE, v2_header()])
 def test_a_header_byte_by_byte_is_as_good_as_any(announced, header):
     with announced.connect() as connection:

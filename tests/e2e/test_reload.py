@@ -294,6 +294,9 @@ def test_connections_that_wait_to_be_accepted_are_not_lost(line, workshop):
         connection.close()
 
 
+GOAWAY = b"\0\0\x08\x07\0\0\0\0\0"  # the head of such a frame without debug data
+
+
 class H2:
     """One connection of HTTP/2 with prior knowledge."""
 
@@ -337,6 +340,39 @@ def test_streams_of_http2_are_finished_and_told_to_go_away(line, workshop):
     assert asking.returncode == 0, said
     assert "GOAWAY" in said.partition(":status: 200")[0], said
     assert "END_STREAM" in said.partition(":status: 200")[2], said
+
+
+def test_a_request_of_http2_that_crosses_the_end_is_answered(line, workshop):
+    one = line(apps.zoo(workshop))
+    client = H2(one.node.address)
+    client.wait(h2.events.StreamEnded, client.get("/"))
+    one.reload_well()
+    # It has not read that the node ends.
+    client.wait(h2.events.StreamEnded, client.get("/"))
+
+
+def test_a_connection_that_speaks_http2_only_after_the_handover_is_told_to_go(line, workshop):
+    one = line(apps.zoo(workshop))
+    sock = Connection(one.node.address).sock
+    one.reload_well()
+    client = h2.connection.H2Connection()
+    client.initiate_connection()
+    client.send_headers(1, [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "test")],
+                        end_stream=True)
+    sock.sendall(client.data_to_send())
+    # Not by that client: to it a connection is over with the first GOAWAY.
+    data = b""
+    while piece := sock.recv(65536):
+        data += piece
+    assert b"hello\n" in data and data.count(GOAWAY) == 2, data
+
+
+def test_a_new_program_that_hangs_up_and_stays_is_ended(line, workshop, upgradable, home):
+    one = line(apps.zoo(workshop))
+    upgradable('#!/bin/bash\neval "exec ${MOTE_HANDOVER%%:*}>&-"\nexec sleep 86400\n')
+    done = one.reload()
+    assert done.status != 0 and "was ended by signal 9" in done.err, done
+    one.assert_unchanged()
 
 
 def test_services_of_the_new_node_run_before_it_takes_over(line, workshop):

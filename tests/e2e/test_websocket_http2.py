@@ -5,11 +5,14 @@ import h2.connection
 import h2.events
 import h2.settings
 import pytest
+from hpack import Encoder
+from hyperframe.frame import HeadersFrame, RstStreamFrame, SettingsFrame
 
 import apps
 import client
 import frames
 from frames import BINARY, CLOSE, TEXT, Socket, closing, frame
+from waiting import wait_until
 
 
 @pytest.fixture
@@ -181,3 +184,19 @@ def test_a_stream_that_goes_without_a_word_is_1006(node, path, how):
             node.log.wait_for("closed 1006", count=lines + 1)
     node.log.wait_for("closed 1006", count=lines + 1)
     node.wait_processes(0)
+
+
+def test_a_stream_that_is_reset_with_its_request_leaves_no_process(node):
+    sock = client.connect_socket(node.address)
+    pieces = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", SettingsFrame(0).serialize()]
+    block = Encoder().encode([(":method", "CONNECT"), (":protocol", "websocket"), (":path", "/echo"),
+                              (":scheme", "http"), (":authority", "t"), ("sec-websocket-version", "13")],
+                             huffman=False)
+    for stream in range(1, 101, 2):
+        pieces += [HeadersFrame(stream, block, flags=["END_HEADERS"]).serialize(),
+                   RstStreamFrame(stream, 8).serialize()]
+    started = node.stats()["processes"]["spawned"]
+    sock.sendall(b"".join(pieces))
+    wait_until(lambda: node.stats()["processes"]["spawned"] > started)
+    node.wait_processes(0)
+    sock.close()
