@@ -55,7 +55,9 @@ static int check(const struct app_options *options, enum manifest_form form)
         fputs("mote check: out of memory\n", stderr);
         return STATUS_FAILED;
     }
-    fwrite(text.data, 1, text.size, stdout);
+    if (text.size > 0) {
+        fwrite(text.data, 1, text.size, stdout);
+    }
     if (fflush(stdout) != 0) {
         return STATUS_FAILED;
     }
