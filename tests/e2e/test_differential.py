@@ -77,7 +77,7 @@ def chunks(body):
     return post(CHUNKED, body)
 
 
-HOST_FORM = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]*)?")
+HOST_FORM = re.compile(rb"(\[[0-9A-Fa-f:.]{2,}\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]{0,5})?")
 EXTENSION = rb"(;" + TOKEN + rb"(=(" + TOKEN + rb"|\"([^\"\\\x00-\x08\x0a-\x1f\x7f]|\\.)*\"))?)*"
 CHUNK_LINE = re.compile(rb"[0-9A-Fa-f]{1,16}" + EXTENSION)
 FIELD_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
