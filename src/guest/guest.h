@@ -95,6 +95,9 @@ enum engine_call_result guest_answer(struct engine_call *call, int32_t value);
  *  would allow it (such as `env = ["NAME"]`). */
 void guest_log_denied(struct guest *guest, const char *what, const char *manifest_line);
 
+/** The same of what no line of the manifest would allow: `why`. */
+void guest_log_refused(struct guest *guest, const char *what, const char *why);
+
 /** One line from the guest, rate-limited by its grant. Owner. */
 void guest_log(struct guest *guest, unsigned level, const char *stream, const char *text,
                size_t size_bytes);
