@@ -308,6 +308,7 @@ static bool guest_begin(struct guest *guest, const struct guest_options *options
         &(struct engine_spawn_options){.process = guest,
                                        .entry = options->entry,
                                        .memory_max_bytes = guest->grant->memory_max_bytes,
+                                       .memory_bytes = &guest->memory_bytes,
                                        .wasi = &guest->component->wasi});
     if (guest->fiber == NULL) {
         return err_set_memory(err);
@@ -424,9 +425,6 @@ uint8_t *guest_window(struct engine_call *call, uint64_t pointer, uint64_t size_
                  (unsigned long long)start, (unsigned long long)size, call->memory_bytes);
         return NULL;
     }
-    struct guest *guest = call->process;
-    /* Relaxed: a number for readers. */
-    atomic_store_explicit(&guest->memory_bytes, call->memory_bytes, memory_order_relaxed);
     return call->memory + start;
 }
 

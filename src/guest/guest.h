@@ -52,8 +52,8 @@ bool guest_spawn(struct node *node, struct component *component,
                  const struct guest_options *options, struct worker *worker,
                  struct process **ret_process, struct err *err) MUST_USE;
 
-/** Linear memory of the guest that is this process's body, as of its last call of the platform; 0: no guest, or it has
- *  not called. Any thread (needs a reference). */
+/** Linear memory of the guest that is this process's body; it never shrinks, so also the most that it had; 0: no guest, or it has
+ *  not begun. Any thread (needs a reference). */
 uint64_t guest_memory_bytes(const struct process *process);
 
 /** Connect engine and core: once, before the first component is prepared. */
