@@ -271,7 +271,7 @@ struct mote_info {
     uint32_t mailbox_messages;
     /** Of their bodies */
     uint64_t mailbox_bytes;
-    /** Of its linear memory, when it last called the platform */
+    /** Of its linear memory, which never shrinks: also the most that it had */
     uint64_t memory_bytes;
     /** Processor time of its ended turns */
     uint64_t cpu_ns;
@@ -286,7 +286,15 @@ struct mote_info {
     /** Only of oneself, else 0 */
     uint32_t timers;
     /** 0 */
-    uint32_t reserved[5];
+    uint32_t reserved;
+    /** That it has taken: messages, calls, replies, frames */
+    uint64_t messages_received;
+    /** Of their bodies */
+    uint64_t bytes_received;
+    /** By send(), call(), reply() and publish(), one for each receiver */
+    uint64_t messages_sent;
+    /** Of their bodies */
+    uint64_t bytes_sent;
 };
 
 /** How to spawn. All zero: untied, with all that the component is granted. */

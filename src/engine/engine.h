@@ -17,6 +17,7 @@
 
 #include "base/bytes.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct engine;
@@ -184,7 +185,10 @@ void engine_set_process_functions(const struct engine_process_functions *functio
 struct engine_spawn_options {
     void *process; /**< Passed to every callback; outlives the fiber. */
     uint32_t entry;
-    uint64_t memory_max_bytes;      /**< Of all linear memories together; growth beyond it traps. */
+    uint64_t memory_max_bytes; /**< Of all linear memories together; growth beyond it traps. */
+    /** Kept at what its linear memories have together, which never shrinks; any thread may read it. Outlives the fiber;
+     *  NULL: not wanted. */
+    atomic_uint_least64_t *memory_bytes;
     const struct engine_wasi *wasi; /**< NULL: nothing but clocks and random. Context made at the
                                          first WASI call. */
 };

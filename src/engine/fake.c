@@ -248,6 +248,15 @@ static bool fiber_end_memory(struct engine_fiber *fiber, struct engine_exit *ret
     return fiber_end(fiber, ret, ENGINE_EXIT_MEMORY, "memory would pass its ceiling");
 }
 
+/* Relaxed: a number for readers. */
+static void fiber_account(const struct engine_fiber *fiber)
+{
+    if (fiber->options.memory_bytes != NULL) {
+        atomic_store_explicit(fiber->options.memory_bytes, fiber->memory_bytes,
+                              memory_order_relaxed);
+    }
+}
+
 /** Instance and memory. True: it ended at once. */
 static bool fiber_begin(struct engine_fiber *fiber, struct engine_exit *ret)
 {
@@ -268,6 +277,7 @@ static bool fiber_begin(struct engine_fiber *fiber, struct engine_exit *ret)
             return fiber_end(fiber, ret, ENGINE_EXIT_FAULT, "out of memory");
         }
         fiber->memory_bytes = size;
+        fiber_account(fiber);
         atomic_fetch_add(&engine->memories, 1);
     }
     return false;
@@ -344,6 +354,7 @@ static enum next fiber_grow(struct engine_fiber *fiber, uint64_t size, struct en
         memset(larger + fiber->memory_bytes, 0, size - fiber->memory_bytes);
         fiber->memory = larger;
         fiber->memory_bytes = size;
+        fiber_account(fiber);
     }
     return NEXT_STEP;
 }

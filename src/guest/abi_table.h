@@ -237,7 +237,7 @@ struct abi_info {
     uint32_t mailbox_messages;
     /** Of their bodies */
     uint64_t mailbox_bytes;
-    /** Of its linear memory, when it last called the platform */
+    /** Of its linear memory, which never shrinks: also the most that it had */
     uint64_t memory_bytes;
     /** Processor time of its ended turns */
     uint64_t cpu_ns;
@@ -252,7 +252,15 @@ struct abi_info {
     /** Only of oneself, else 0 */
     uint32_t timers;
     /** 0 */
-    uint32_t reserved[5];
+    uint32_t reserved;
+    /** That it has taken: messages, calls, replies, frames */
+    uint64_t messages_received;
+    /** Of their bodies */
+    uint64_t bytes_received;
+    /** By send(), call(), reply() and publish(), one for each receiver */
+    uint64_t messages_sent;
+    /** Of their bodies */
+    uint64_t bytes_sent;
 };
 
 /** How to spawn. All zero: untied, with all that the component is granted. */
@@ -327,7 +335,7 @@ _Static_assert(sizeof(struct abi_filter) == 80, "layout");
 _Static_assert(sizeof(struct abi_mail) == 64, "layout");
 _Static_assert(sizeof(struct abi_wait) == 16, "layout");
 _Static_assert(sizeof(struct abi_publication) == 16, "layout");
-_Static_assert(sizeof(struct abi_info) == 96, "layout");
+_Static_assert(sizeof(struct abi_info) == 112, "layout");
 _Static_assert(sizeof(struct abi_spawn_options) == 16, "layout");
 _Static_assert(sizeof(struct abi_spawned) == 16, "layout");
 _Static_assert(sizeof(struct abi_stream_pair) == 8, "layout");

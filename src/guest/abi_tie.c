@@ -36,6 +36,7 @@ enum engine_call_result abi_unlink(struct engine_call *call)
                      pid_equal(target->parent, guest->process.pid);
         process_release(target);
         if (bound) {
+            guest_log_refused(guest, "unlink", "a supervisor stays linked to who started it");
             return guest_answer(call, ABI_DENIED);
         }
     }

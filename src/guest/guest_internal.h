@@ -37,7 +37,7 @@ struct guest {
     bool left;            /* owner: by exit(): it stays parked in that call until it is reclaimed */
     struct exit *leaving; /* owner: of the turn under way, what exit() fills */
     bool streams;         /* owner: see guest_begin_stream() */
-    atomic_uint_least64_t memory_bytes; /* owner writes, any thread reads: at its last host call */
+    atomic_uint_least64_t memory_bytes; /* the engine writes, any thread reads: of linear memory */
 };
 
 /** The guest that a process is, or NULL: another kind of body. Any thread. */

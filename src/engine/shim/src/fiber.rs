@@ -12,7 +12,7 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use tokio::runtime::EnterGuard;
@@ -66,6 +66,7 @@ pub struct CSpawn {
     process: *mut c_void,
     entry: u32,
     memory_max_bytes: u64,
+    memory_bytes: Option<&'static AtomicU64>,
     wasi: *const CWasi,
 }
 
@@ -176,6 +177,7 @@ struct Run {
     fiber: *const Fiber,
     wasi: *const CWasi,
     memory_max_bytes: u64,
+    memory_bytes: Option<&'static AtomicU64>,
     entry: u32,
 }
 
@@ -189,6 +191,7 @@ fn store(run: &Run, image: &Image) -> Held {
             memory_bytes: run.memory_max_bytes,
             memory_each_bytes: image.memory_reservation_bytes,
             memory_used_bytes: 0,
+            account: run.memory_bytes,
             table_elements: image.table_elements,
         },
         wasi: run.wasi,
@@ -260,6 +263,7 @@ pub extern "C" fn engine_fiber_create(image: &'static Image, options: &CSpawn) -
         fiber,
         wasi: options.wasi,
         memory_max_bytes: options.memory_max_bytes,
+        memory_bytes: options.memory_bytes,
         entry: options.entry,
     };
     contain(std::ptr::null_mut(), || match &image.code {
