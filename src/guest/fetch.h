@@ -19,6 +19,7 @@
 #pragma once
 
 #include "guest/fetcher.h"
+#include "guest/grant.h"
 #include "guest/network.h"
 #include "guest/pipe.h"
 
@@ -63,7 +64,7 @@ struct fetch_request {
     bool has_body;
     uint64_t
         body_bytes; /**< How long it will be, or FETCH_LENGTH_UNKNOWN (chunked with HTTP/1.1). */
-    /** 0: as the fetcher's limits say; longer than those is the same. */
+    /* 0: no limit. */
     uint64_t connect_ns; /**< Name, socket and TLS. */
     uint64_t head_ns;    /**< From the start until the head of the answer. */
     uint64_t idle_ns;    /**< Nothing moves, and not because this side does not read or write. */
@@ -74,6 +75,9 @@ struct fetch_request {
 };
 
 enum { FETCH_BUFFER_BYTES_MIN = 65536 };
+
+/** Put in what a grant says: the policy, and its times where the request has longer ones or none. */
+void fetch_request_limit(struct fetch_request *request, const struct grant *grant);
 
 /** Check all of it and begin. Never waits. Everything in `request` may go afterwards.
  *  @param waker       called when fetch_poll() may say something else; as a stream's: any thread, no lock held

@@ -14,19 +14,17 @@
 #pragma once
 
 #include "core/node.h"
+#include "guest/resolver.h"
 
 struct fetcher;
 
 struct fetcher_options {
-    struct node *node;    /**< Borrowed. */
-    uint32_t fetches_max; /**< At once on the whole node. */
-    uint64_t connect_ns;  /**< The most that a fetch may say; 0: no limit. */
-    uint64_t head_ns;     /**< Likewise, and so on. */
-    uint64_t idle_ns, whole_ns;
-    uint32_t
-        header_bytes_max; /**< Of an answer: names, values and line ends, with interim answers and trailers. */
+    struct node *node;         /**< Borrowed. */
+    uint32_t fetches_max;      /**< At once on the whole node. */
+    uint32_t header_bytes_max; /**< Of an answer, with interim answers and trailers. */
     uint32_t header_count_max;
-    const char *ca_file; /**< PEM of authorities beside the system's; NULL: none. */
+    resolver_function look_up; /**< NULL: the C library's; another one in tests. */
+    const char *ca_file;       /**< PEM of authorities beside the system's; NULL: none. */
 };
 
 /** NULL: ERR_INPUT (the file of authorities), ERR_MEMORY, ERR_OS. */

@@ -36,6 +36,7 @@ struct grant {
     size_t preopen_count;
     struct network_policy *network; /**< allow-network; NULL: nothing. Borrowed. */
     uint32_t fetches_max;           /**< Requests of its own to others, open at once. */
+    uint64_t fetch_connect_ns, fetch_idle_ns, fetch_whole_ns; /**< Of each; 0: no limit. */
 };
 
 /** The value of a granted environment variable, or NULL (not granted, or not set). */
