@@ -225,9 +225,14 @@ static enum engine_http_result on_answer(void *process, const struct engine_http
 static void follow_events(struct visit *visit, const uint8_t *data, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        bool end = data[i] == '\n' || (data[i] == '\r' && !visit->between);
+        if (data[i] == '\n' && visit->after_return) {
+            visit->after_return = false; /* the second half of a line's end */
+            continue;
+        }
+        bool end = data[i] == '\n' || data[i] == '\r';
+        visit->after_return = data[i] == '\r';
         visit->between = end && visit->line_empty;
-        visit->line_empty = end || (visit->line_empty && data[i] == '\r');
+        visit->line_empty = end;
     }
     exchange_set_within(visit->exchange, !visit->between);
 }

@@ -23,7 +23,8 @@ struct visit {
     /* A component's; owner. */
     size_t moved; /* of its body, in this turn */
     bool failed;  /* it has said that there is no answer, or no rest of it */
-    bool line_empty, between; /* of its events: the line so far has nothing in it; no event is under way */
+    /* Of its events: the line so far has nothing in it; its last byte was a CR; no event is under way. */
+    bool line_empty, after_return, between;
 };
 
 #define HOST_DECLARE(name, signature, parks)                                                       \

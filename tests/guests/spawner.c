@@ -8,7 +8,7 @@ MOTE_HANDLER(run)
     char name[64];
     struct mote_mail mail;
     struct mote_spawned child;
-    int32_t size = mote_request_param("name", name, sizeof name - 1);
+    int32_t size = mote_param("name", name, sizeof name - 1);
 
     name[size > 0 ? size : 0] = '\0';
     if (mote_spawn_monitored(name, NULL, 0, &child) != MOTE_OK) {

@@ -25,7 +25,7 @@ use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
 /// The most that a guest writes of a body at once, and C is handed.
-const CHUNK_BYTES: usize = 64 << 10;
+const CHUNK_BYTES: usize = 32 << 10;
 const READ_BYTES: usize = 16 << 10;
 const TRAILERS_MAX: usize = 128;
 

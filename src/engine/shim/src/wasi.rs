@@ -23,6 +23,8 @@ const BLOCKING_THREADS_MAX: usize = 8;
 /// What a guest may have open at once: files, folders, streams, timers it waits for; preopens are not
 /// counted. Each may hold a descriptor of the node.
 pub const RESOURCES_MAX: usize = 256;
+/// What one list of header lines may take, with what the library needs for it.
+const FIELDS_BYTES_MAX: usize = 64 << 10;
 /// At most so much of a guest's output is copied at a time.
 const OUTPUT_CHUNK_BYTES: usize = 64 << 10;
 
@@ -89,7 +91,8 @@ impl Preview2 {
     fn new(context: WasiCtx, preopen_count: usize, hooks: Hooks) -> Box<Preview2> {
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX + preopen_count);
-        let http = WasiHttpCtx::new();
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
         Box::new(Preview2 { context, table, http, hooks })
     }
 
