@@ -353,7 +353,11 @@ const struct fetch_head *fetch_head(const struct fetch *fetch)
 
 const struct fetch_head *fetch_trailers(struct fetch *fetch)
 {
-    return &fetch->trailers.head;
+    static const struct fetch_head none;
+    lock_take(&fetch->lock);
+    bool ended = fetch->ended;
+    lock_release(&fetch->lock);
+    return ended ? &fetch->trailers.head : &none;
 }
 
 enum fetch_error fetch_error(struct fetch *fetch, char ret_text[FETCH_TEXT_BYTES])

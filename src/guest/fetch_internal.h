@@ -72,6 +72,7 @@ struct fetcher {
     struct resolver *resolver;
     X509_STORE *authorities;
     uint32_t fetches_max, header_bytes_max, header_count_max;
+    uint64_t keep_ns;
     atomic_uint fetches;                   /* any thread */
     atomic_uint_least64_t started, denied; /* any thread */
     unsigned lane_count;
@@ -94,6 +95,7 @@ struct fetch {
     struct task task;                  /* posted to the lane when `news` was 0 before */
     enum fetch_state state;            /* guarded by lock */
     enum fetch_error error;            /* guarded by lock */
+    bool ended;                        /* guarded by lock: the trailers are final */
     char text[FETCH_TEXT_BYTES];       /* guarded by lock */
     char denial[NETWORK_ADVICE_BYTES]; /* guarded by lock; empty: nothing was denied */
     struct stream_waker waker;         /* guarded by lock */

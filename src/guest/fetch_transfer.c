@@ -380,6 +380,7 @@ static void tell_end(struct fetch *fetch, enum fetch_error error, const char *te
     fetch_lines_seal(&fetch->trailers, 0);
     lock_take(&fetch->lock);
     fetch->error = error;
+    fetch->ended = true;
     if (error != FETCH_OK) {
         snprintf(fetch->text, sizeof fetch->text, "%s", text);
     }

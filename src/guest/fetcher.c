@@ -9,7 +9,6 @@
 
 enum {
     POOL_CONNECTIONS_MAX = 64, /* Kept open by one lane while nobody uses them. */
-    POOL_IDLE_MS = 15000,      /* Nothing to do for so long: all of them are closed. */
     EVENTS_MAX = 16,
     NS_PER_MS = 1000000,
 };
@@ -177,8 +176,8 @@ void fetch_lane_leave(struct fetch_lane *lane, struct fetch *fetch)
     if (list_is_empty(&lane->fetches) &&
         !atomic_load_explicit(&lane->stopped, memory_order_relaxed)) {
         uint64_t now_ns = worker_look(&lane->loop->worker);
-        timer_start(&lane->loop->worker.timers, &lane->idle,
-                    now_ns + (uint64_t)POOL_IDLE_MS * NS_PER_MS, on_idle);
+        timer_start(&lane->loop->worker.timers, &lane->idle, now_ns + lane->fetcher->keep_ns,
+                    on_idle);
     }
 }
 
@@ -227,6 +226,7 @@ struct fetcher *fetcher_create(const struct fetcher_options *options, struct err
     }
     fetcher->node = options->node;
     fetcher->fetches_max = options->fetches_max;
+    fetcher->keep_ns = options->keep_ns;
     fetcher->header_bytes_max = options->header_bytes_max;
     fetcher->header_count_max = options->header_count_max;
     fetcher->lane_count = lanes;

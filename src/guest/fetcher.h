@@ -21,6 +21,7 @@ struct fetcher;
 struct fetcher_options {
     struct node *node;         /**< Borrowed. */
     uint32_t fetches_max;      /**< At once on the whole node. */
+    uint64_t keep_ns;          /**< How long connections stay when there is nothing to do. */
     uint32_t header_bytes_max; /**< Of an answer, with interim answers and trailers. */
     uint32_t header_count_max;
     resolver_function look_up; /**< NULL: the C library's; another one in tests. */

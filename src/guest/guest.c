@@ -155,6 +155,7 @@ static void guest_reclaim(struct process *process)
 {
     struct guest *guest = guest_of(process);
     engine_fiber_destroy(TAKE(guest->fiber));
+    abi_fetch_close_all(guest);
     handle_close_all(guest);
     post_destroy(TAKE(guest->post));
     nursery_leave(TAKE(guest->born_in));
@@ -274,10 +275,11 @@ static struct guest *guest_create(struct component *component, const struct gues
     guest->context = options->context;
     guest->grant = options->grant != NULL ? options->grant : component->grant;
     guest->network = NULL;
-    guest->fetches = 0;
+    guest->transfers = 0;
     guest->born_in = NULL;
     guest->nursery = NULL;
     guest->handles = NULL;
+    guest->fetches = NULL;
     guest->post = NULL;
     guest->announced = guest->asked_to_stop = guest->left = guest->streams = false;
     atomic_init(&guest->memory_bytes, 0);

@@ -178,7 +178,7 @@ static void *begin(void *process, const struct engine_fetch_request *request,
         *ret_error = ENGINE_FETCH_DENIED;
         return NULL;
     }
-    if (guest->fetches >= guest->grant->fetches_max) {
+    if (guest->transfers >= guest->grant->fetches_max) {
         *ret_error = ENGINE_FETCH_FULL;
         return NULL;
     }
@@ -194,7 +194,7 @@ static void *begin(void *process, const struct engine_fetch_request *request,
         free(own);
         return NULL;
     }
-    guest->fetches++;
+    guest->transfers++;
     return own;
 }
 
@@ -319,7 +319,7 @@ static enum engine_fetch_error error(void *fetch)
 static void drop(void *fetch)
 {
     struct guest_fetch *own = fetch;
-    own->guest->fetches--;
+    own->guest->transfers--;
     finish(own, false);
     pipe_finish(own->reader, false, PIPE_NO_REASON);
     fetch_destroy(own->fetch);
