@@ -10,11 +10,12 @@ COMMANDS = ["print", "fail", "run"]
 
 
 def manifest(workshop, stdio=True, more=""):
-    components = {"spawner": {"source": workshop.c("spawner"), "allow-spawn": COMMANDS}}
+    components = {"spawner": {"source": workshop.c("spawner"), "capability": "spawning"}}
     for name in COMMANDS:
         components[name] = {"source": workshop.bytes(f"cli-{name}", guests.component(name)),
                             "capability": "talker" if stdio else "sandboxed"}
     return apps.app({"GET /run/:name": "spawner#run"}, components, capabilities={
+        "spawning": {"inherits": "sandboxed", "allow-spawn": COMMANDS},
         "talker": {"inherits": "sandboxed", "allow-stdio": True}}) + more
 
 
