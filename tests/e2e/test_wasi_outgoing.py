@@ -1,4 +1,4 @@
-"""What components ask of others by wasi:http/outgoing-handler, and what their grants let through."""
+"""What components ask of others by wasi:http/outgoing-handler and wasi:sockets, and what their grants let through."""
 
 import http.server
 import socket
@@ -77,7 +77,7 @@ def peer():
 
 def manifest(rules, serve=None):
     settings = {"source": guests.component_path("http"), "capability": "reaching"}
-    text = apps.app({"* /*": "web"}, {"web": settings},
+    text = apps.app({"* /*": "web"}, {"web": settings}, node={"fetch-keep-ms": 50},
                     serve={"disconnect-grace-ms": 200, "cancel-on-disconnect": True, **(serve or {})},
                     capabilities={"reaching": {"inherits": "sandboxed", **({"allow-network": rules} if rules else {})}})
     return text
@@ -154,3 +154,73 @@ def test_the_node_itself_is_never_reached(serve, free_port):
     for name in ("127.0.0.1", "localhost"):
         text = node.get(f"/fetch?http://{name}:{free_port}/").text
         assert text in (f"error {REQUEST_DENIED}\n", f"refused at once: {REQUEST_DENIED}\n")
+
+
+# ---- wasi:sockets
+
+ACCESS_DENIED = 1  # of wasi:sockets' error-code
+
+
+@pytest.fixture
+def greeter():
+    """Says a word to whoever connects; `port`."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        ended = threading.Event()
+
+        def greet():
+            while not ended.is_set():
+                try:
+                    one, _ = listener.accept()
+                except OSError:
+                    return
+                with one:
+                    one.sendall(b"a word of the peer")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        yield listener.getsockname()[1]
+        ended.set()
+        with socket.socket() as last:
+            last.connect(listener.getsockname())
+        thread.join(20 * SLOW)
+
+
+def test_a_component_connects_where_it_may(serve, greeter):
+    node = serve(manifest([f"127.0.0.1:{greeter}"]))
+    assert node.get(f"/connect?127.0.0.1:{greeter}").text == "a word of the peer"
+
+
+@pytest.mark.parametrize("rules", [["*"], ["127.0.0.1:1"], ["127.0.0.2"], ["localhost:1"], ["10.0.0.0/8"]])
+def test_a_socket_to_elsewhere_is_denied_and_logged(serve, greeter, rules):
+    node = serve(manifest(rules))
+    text = node.get(f"/connect?127.0.0.1:{greeter}").text
+    assert text in (f"not connected: {ACCESS_DENIED}\n", f"refused at once: {ACCESS_DENIED}\n")
+    assert "allow-network" in node.log.wait_for("denied", "component=web", "connect")[-1]
+
+
+def test_without_a_grant_there_are_no_sockets_and_no_names(serve, greeter):
+    node = serve(manifest(None))
+    assert node.get(f"/connect?127.0.0.1:{greeter}").text == f"no socket: {ACCESS_DENIED}\n"
+    assert node.get("/resolve?localhost").status == 502
+
+
+def test_a_socket_does_not_reach_the_node_itself(serve, free_port):
+    node = serve(manifest(["127.0.0.1"], serve={"listen": f"127.0.0.1:{free_port}"}))
+    assert node.get(f"/connect?127.0.0.1:{free_port}").status == 502
+    assert node.log.wait_for("denied", "connect", "listener of this node")
+
+
+@pytest.mark.parametrize("address, bound", [("127.0.0.1:0", False), ("0.0.0.0:0", True), ("0.0.0.0:1", False)])
+def test_a_socket_is_bound_to_nothing_that_is_not_granted(serve, address, bound):
+    node = serve(manifest(["192.0.2.1"]))
+    text = node.get("/bind?" + address).text
+    assert text == ("bound\n" if bound else f"not bound: {ACCESS_DENIED}\n")
+
+
+def test_names_are_looked_up_for_who_may_connect_by_address(serve):
+    node = serve(manifest(["127.0.0.0/8"]))
+    assert node.get("/resolve?localhost").text == "resolved\n"
+    node = serve(manifest(["example.com"]))
+    assert node.get("/resolve?localhost").status == 502

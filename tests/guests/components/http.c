@@ -439,6 +439,118 @@ static uint32_t number_in(struct text text)
     return number;
 }
 
+/* ---- Sockets ---- */
+
+enum { WOULD_BLOCK = 8 };
+
+static void answer_error(const char *what, uint32_t code)
+{
+    begin_text(502);
+    put(what);
+    put_number(code);
+    put("\n");
+    end();
+}
+
+/* "A.B.C.D:PORT" as five numbers. */
+static void read_address(struct text text, int32_t ret[5])
+{
+    for (size_t i = 0; i < 5; i++) {
+        size_t digits = 0;
+        while (digits < text.size && text.data[digits] >= '0' && text.data[digits] <= '9') {
+            digits++;
+        }
+        ret[i] = (int32_t)number_in((struct text){text.data, digits});
+        text.data += digits + 1;
+        text.size -= digits < text.size ? digits + 1 : digits;
+    }
+}
+
+/* "/connect?A.B.C.D:PORT": what is said there first. */
+static void connect(struct text to)
+{
+    struct area area;
+    int32_t a[5];
+    read_address(to, a);
+    tcp_create(0, &area);
+    if (area.tag != 0) {
+        answer_error("no socket: ", area.first & 0xff);
+        return;
+    }
+    handle tcp = (handle)area.first;
+    tcp_connect(tcp, network_get(), 0, a[4], a[0], a[1], a[2], a[3], 0, 0, 0, 0, 0, 0, &area);
+    if (area.tag != 0) {
+        answer_error("refused at once: ", ((uint8_t *)&area)[1]);
+        return;
+    }
+    for (;;) {
+        tcp_connected(tcp, &area);
+        if (area.tag == 0 || (area.first & 0xff) != WOULD_BLOCK) {
+            break;
+        }
+        wait_for(tcp_subscribe(tcp));
+    }
+    if (area.tag != 0) {
+        answer_error("not connected: ", area.first & 0xff);
+        return;
+    }
+    struct text piece;
+    bool failed;
+    in = (handle)area.first;
+    begin_text(200);
+    if (read_some(&piece, &failed)) {
+        put_bytes(piece.data, piece.size);
+    }
+    end();
+}
+
+/* "/bind?A.B.C.D:PORT" */
+static void bind(struct text to)
+{
+    struct area area;
+    int32_t a[5];
+    read_address(to, a);
+    tcp_create(0, &area);
+    if (area.tag != 0) {
+        answer_error("no socket: ", area.first & 0xff);
+        return;
+    }
+    handle tcp = (handle)area.first;
+    tcp_bind(tcp, network_get(), 0, a[4], a[0], a[1], a[2], a[3], 0, 0, 0, 0, 0, 0, &area);
+    if (area.tag == 0) {
+        tcp_bound(tcp, &area);
+    }
+    if (area.tag != 0) {
+        answer_error("not bound: ", ((uint8_t *)&area)[1]);
+        return;
+    }
+    answer(200, "bound\n");
+}
+
+/* "/resolve?NAME": whether it has an address. */
+static void resolve(struct text name)
+{
+    struct area area;
+    names_resolve(network_get(), name.data, name.size, &area);
+    if (area.tag != 0) {
+        answer_error("refused at once: ", area.first & 0xff);
+        return;
+    }
+    handle addresses = (handle)area.first;
+    for (;;) {
+        names_next(addresses, &area);
+        if (area.tag == 0 || ((uint8_t *)&area)[2] != WOULD_BLOCK) {
+            break;
+        }
+        wait_for(names_subscribe(addresses));
+    }
+    if (area.tag != 0) {
+        answer_error("not resolved: ", ((uint8_t *)&area)[2]);
+        return;
+    }
+    answer(200, "resolved\n");
+}
+
 static bool misbehave(struct text path)
 {
     if (is(path, "/crash")) {
@@ -512,6 +624,12 @@ static void behave(handle request, struct text path)
         fetch(request, (struct text){path.data + 6, path.size - 6}, true, false);
     } else if (begins(path, "/forget?")) {
         fetch(request, (struct text){path.data + 8, path.size - 8}, false, true);
+    } else if (begins(path, "/connect?")) {
+        connect((struct text){path.data + 9, path.size - 9});
+    } else if (begins(path, "/bind?")) {
+        bind((struct text){path.data + 6, path.size - 6});
+    } else if (begins(path, "/resolve?")) {
+        resolve((struct text){path.data + 9, path.size - 9});
     } else if (is(path, "/count")) {
         begin_text(200);
         put_number(++count);

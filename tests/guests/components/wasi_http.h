@@ -81,3 +81,23 @@ FROM("wasi:io/poll@0.2.12", "[method]pollable.block") void pollable_block(handle
 FROM("wasi:io/poll@0.2.12", "[resource-drop]pollable") void pollable_drop(handle);
 FROM("wasi:clocks/monotonic-clock@0.2.12", "subscribe-duration") handle clock_after(int64_t ns);
 FROM("wasi:cli/stderr@0.2.12", "get-stderr") handle stderr_get(void);
+
+#define TCP(name) FROM("wasi:sockets/tcp@0.2.12", name)
+#define NAMES(name) FROM("wasi:sockets/ip-name-lookup@0.2.12", name)
+
+FROM("wasi:sockets/instance-network@0.2.12", "instance-network") handle network_get(void);
+FROM("wasi:sockets/tcp-create-socket@0.2.12", "create-tcp-socket")
+void tcp_create(int32_t family, struct area *);
+TCP("[method]tcp-socket.start-connect")
+void tcp_connect(handle, handle network, int32_t family, int32_t port, int32_t, int32_t, int32_t,
+                 int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, struct area *);
+TCP("[method]tcp-socket.finish-connect") void tcp_connected(handle, struct area *);
+TCP("[method]tcp-socket.start-bind")
+void tcp_bind(handle, handle network, int32_t family, int32_t port, int32_t, int32_t, int32_t,
+              int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, struct area *);
+TCP("[method]tcp-socket.finish-bind") void tcp_bound(handle, struct area *);
+TCP("[method]tcp-socket.subscribe") handle tcp_subscribe(handle);
+NAMES("resolve-addresses") void names_resolve(handle network, const char *, size_t, struct area *);
+NAMES("[method]resolve-address-stream.resolve-next-address")
+void names_next(handle, struct area *);
+NAMES("[method]resolve-address-stream.subscribe") handle names_subscribe(handle);
