@@ -154,13 +154,15 @@ class Driver:
 
 def bench_spawn(options, _folder):
     driver = Driver(options.build, "bench-spawn", str(SPAWNS))
-    samples, noise = driver.rounds(["bare 1", "mote 1", "bare 2", "mote 2"], options)
+    samples, noise = driver.rounds(["bare 1", "mote 1", "model 1", "bare 2", "mote 2"], options)
     us = medians(samples)
     detail = {"samples": samples}
     return [
         Row("spawn + run + exit, CPU, against the bare engine, 1 worker", us["mote 1"], us["bare 1"],
             unit="us", bar=1.25, detail=detail, **noise),
-        Row("the same, 2 workers against 2 threads", us["mote 2"], us["bare 2"], unit="us", **noise),
+        Row("the same of a component of the component model, against the module", us["model 1"], us["mote 1"],
+            unit="us", bar=1.6, **noise),
+        Row("the module, 2 workers against 2 threads", us["mote 2"], us["bare 2"], unit="us", **noise),
         Row("spawn + run + exit, CPU, 2 workers against 1", us["mote 2"], us["mote 1"], unit="us",
             bar=1.1, **noise),
         Row("the same, bare engine, 2 threads against 1", us["bare 2"], us["bare 1"], unit="us", **noise),
@@ -334,21 +336,32 @@ def without_access_log(text):
     return text + '\n[log]\naccess = false\n'
 
 
+def by_wasi_http(text):
+    """The same with a component of wasi:http in place of the module."""
+    component = os.path.join(ROOT, "tests", "guests", "components", "hello.wasm")
+    return without_access_log(re.sub(r'(?m)^(source *= *).*$', rf'\1"{component}"', text).replace(
+        '"hello#hello"', '"hello"'))
+
+
 def bench_http(options, folder):
     nginx_program = os.environ.get("NGINX") or shutil.which("nginx") or "/usr/sbin/nginx"
     if not os.access(nginx_program, os.X_OK):
         raise Trouble("no nginx to compare with: NGINX=$(tools/nginx.sh)")
     mote = Mote(options.mote, "hello", folder, without_access_log)
-    nginx = None
+    nginx = stock = None
     rounds = Rounds(options.attempts)
     try:
         nginx = Nginx(nginx_program, folder)
-        for server in (mote, nginx):
+        stock = Mote(options.mote, "hello", os.path.join(folder, "stock"), by_wasi_http)
+        for server in (mote, nginx, stock):
             load(server, 1)
         middle, samples = alternate(rounds, options.rounds, {
-            "mote": lambda: load(mote, options.seconds), "nginx": lambda: load(nginx, options.seconds)})
+            "mote": lambda: load(mote, options.seconds), "nginx": lambda: load(nginx, options.seconds),
+            "stock": lambda: load(stock, options.seconds)})
     finally:
         mote.stop()
+        if stock is not None:
+            stock.stop()
         if nginx is not None:
             nginx.stop()
     noise = rounds.noise()
@@ -358,6 +371,9 @@ def bench_http(options, folder):
             unit="us", bar=1.5, aim="1.25, 1.0", detail={"samples": samples}, **noise),
         Row("the same: requests a second", ours[1], peer[1], unit="/s", **noise),
         Row("the same: p99", ours[2], peer[2], unit="ms", **noise),
+        Row("hello of a wasi:http component, fresh instance each: server CPU a request, against the module",
+            middle["stock"][0], ours[0], unit="us", **noise),
+        Row("the same: requests a second", middle["stock"][1], ours[1], unit="/s", **noise),
     ], [f"http: wrk, 2 threads, 64 keep-alive connections, {options.rounds} rounds of {options.seconds} s a side"]
 
 

@@ -193,6 +193,12 @@ void engine_set_process_functions(const struct engine_process_functions *functio
     process_functions = *functions;
 }
 
+/* Scripts know no network. */
+void engine_set_network(const struct engine_network *network)
+{
+    (void)network;
+}
+
 struct engine_fiber *engine_fiber_create(struct engine_image *image,
                                          const struct engine_spawn_options *options)
 {

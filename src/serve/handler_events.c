@@ -48,7 +48,7 @@ enum engine_call_result host_sse_begin(struct engine_call *call)
     }
     visit->streams = true;
     guest_begin_stream(guest_of_call(call));
-    visit_head_given(call, visit);
+    visit_head_given(visit);
     if (exchange_request(visit->exchange)->method == METHOD_HEAD) {
         /* It wanted to know what there is, not to listen. The wake lets the grace begin. */
         atomic_store_explicit(&visit->gone, true, memory_order_relaxed);
