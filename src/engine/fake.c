@@ -341,6 +341,9 @@ static enum next fiber_call(struct engine_fiber *fiber, const struct fake_step *
     case ENGINE_CALL_TRAP:
         (void)fiber_end(fiber, ret, ENGINE_EXIT_HOST, call.text);
         return NEXT_ENDED;
+    case ENGINE_CALL_LEAVE:
+        (void)fiber_end(fiber, ret, ENGINE_EXIT_RETURNED, "");
+        return NEXT_ENDED;
     }
     BUG("call");
 }

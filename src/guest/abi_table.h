@@ -446,7 +446,7 @@ _Static_assert(sizeof(struct abi_fetch_head) == 8, "layout");
     X(monitor, "I:I", false)                                                                       \
     X(demonitor, "I:i", false)                                                                     \
     X(trap_exits, "i:i", false)                                                                    \
-    X(exit, "ii:", true)                                                                           \
+    X(exit, "ii:", false)                                                                          \
     X(exit_signal, "Iii:i", false)                                                                 \
     X(kill, "I:i", false)                                                                          \
     X(register, "iii:i", false)                                                                    \

@@ -120,10 +120,10 @@ static enum turn guest_turn(struct process *process, struct exit *ret_exit)
     guest->leaving = ret_exit;
     struct engine_exit ended = {0};
     if (!engine_fiber_poll(guest->fiber, &ended)) {
-        if (guest->left) {
-            return TURN_ENDED;
-        }
         return guest->yielded ? TURN_YIELDED : TURN_PARKED;
+    }
+    if (guest->left) {
+        return TURN_ENDED;
     }
     classify(guest, &ended, ret_exit);
     engine_exit_fini(&ended);

@@ -240,7 +240,7 @@ pub fn store(run: &Run, image: &Image) -> Held {
     store.epoch_deadline_callback(|store| match (functions().tick)(store.data().process) {
         0 => Ok(UpdateDeadline::Continue(1)),
         1 => Ok(UpdateDeadline::Yield(1)),
-        _ => Err(Error::new(Stopped)),
+        _ => Err(exit::quiet(Error::new(Stopped))),
     });
     Held(ManuallyDrop::new(store))
 }
