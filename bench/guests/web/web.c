@@ -26,6 +26,22 @@ MOTE_HANDLER(row)
     }
 }
 
+/* A thousand through a buffer before it is emptied. */
+MOTE_HANDLER(buffered)
+{
+    static const struct mote_event news = {.data = NEWS, .size = sizeof NEWS - 1};
+    static char room[16384];
+    struct mote_sse_buffer buffer = {.room = room, .capacity = sizeof room};
+    mote_sse_begin(NULL);
+    do {
+        for (unsigned i = 0; i < 1000; i++) {
+            if (mote_sse_put(&buffer, &news) != MOTE_OK) {
+                return;
+            }
+        }
+    } while (mote_sse_flush(&buffer) == MOTE_OK);
+}
+
 /* An event each millisecond. */
 MOTE_HANDLER(paced)
 {

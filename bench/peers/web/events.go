@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -10,6 +12,9 @@ const news = "~ eight bells, and all is well aboard"
 
 // Counted in a row before a buffer is emptied.
 const row = 1000
+
+// As much as the guest has.
+const bufferedBytes = 16 * 1024
 
 type stream struct {
 	writer  http.ResponseWriter
@@ -50,7 +55,22 @@ func paced(writer http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// buffered sends a thousand through the buffers of net/http before it empties them.
+// printed writes a thousand to a buffer, as programs do that say what an event is by a format, before it empties it.
+func printed(writer http.ResponseWriter, _ *http.Request) {
+	stream := begin(writer)
+	buffer := bufio.NewWriterSize(writer, bufferedBytes)
+	for {
+		for i := 0; i < row; i++ {
+			if _, err := fmt.Fprintf(buffer, "data: %s\n\n", news); err != nil {
+				return
+			}
+		}
+		buffer.Flush()
+		stream.flusher.Flush()
+	}
+}
+
+// buffered is the same with bytes appended by hand, through the buffers of net/http alone.
 func buffered(writer http.ResponseWriter, _ *http.Request) {
 	stream := begin(writer)
 	for {
@@ -67,6 +87,7 @@ func eventRoutes() http.Handler {
 	routes := http.NewServeMux()
 	routes.HandleFunc("/flushed", flushed)
 	routes.HandleFunc("/paced", paced)
+	routes.HandleFunc("/printed", printed)
 	routes.HandleFunc("/buffered", buffered)
 	return routes
 }
