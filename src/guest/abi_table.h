@@ -498,6 +498,7 @@ _Static_assert(sizeof(struct abi_fetch_head) == 8, "layout");
     X(client_gone, ":i", false)                                                                    \
     X(sse_begin, "ii:i", false)                                                                    \
     X(sse_send, "iiiiiii:i", true)                                                                 \
+    X(sse_write, "ii:i", true)                                                                     \
     X(sse_comment, "ii:i", true)                                                                   \
     X(ws_send, "iii:i", true)                                                                      \
     X(ws_close, "iii:i", false)
