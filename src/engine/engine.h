@@ -102,7 +102,7 @@ struct engine_call {
 
 enum engine_call_result {
     ENGINE_CALL_DONE,
-    ENGINE_CALL_PARK, /**< Only where `parks`: the fiber waits; called again at the next poll, for
+    ENGINE_CALL_PARK,  /**< Only where `parks`: the fiber waits; called again at the next poll, for
                            which the engine wakes nobody. */
     ENGINE_CALL_TRAP,  /**< End the guest; ENGINE_EXIT_HOST with `text`. */
     ENGINE_CALL_LEAVE, /**< End the guest as if its entry had returned: ENGINE_EXIT_RETURNED. */
