@@ -112,6 +112,7 @@ static void fail_because(struct websocket_session *session, unsigned code, const
 static void client_closes(struct websocket_session *session, const struct websocket_step *step)
 {
     session->stage = STAGE_OVER;
+    session->session.agreed = true;
     websocket_channel_leave(session->channel, step->code, step->data);
     drop_output(session);
     set_close(session, step->code, (struct text){0});
