@@ -143,7 +143,7 @@ bool http2_stream_needs_client(struct http2_stream *stream)
         return true;
     }
     struct exchange_view view = exchange_look(stream->exchange);
-    return view.answer == ANSWER_STREAM && !view.finished && !view.whole;
+    return view.answer == ANSWER_STREAM && !view.finished && !view.completed && !view.whole;
 }
 
 /* ---- The head ---- */
