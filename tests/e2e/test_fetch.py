@@ -489,6 +489,8 @@ def test_what_a_process_leaves_open_is_cancelled(serve, workshop, origin):
     node = serve(manifest(workshop))
     assert ask(node, "leave", server.url(), n=8).text == "left\n"
     wait_until(lambda: server.made == server.ended, what="connections that ended")
+    wait_until(lambda: node.stats()["fetches"]["now"] == 0, what="fetches that ended")
+    assert node.stats()["fetches"] == {"now": 0, "max": 1024, "started": 8, "denied": 0}
     node.check_baseline()
 
 
