@@ -83,7 +83,7 @@ struct exchange {
     struct session *session;
     const char *offers; /* with a 426: what may be asked for; NULL: nothing. Constant text */
 
-    struct bytes trailers;    /* connection's, until the end of `body`: of the request */
+    struct bytes trailers;     /* connection's, until the end of `body`: of the request */
     struct bytes out_trailers; /* answering side's until `completed`: header lines */
 
     struct stream body, out;
@@ -118,7 +118,7 @@ struct exchange_view {
     enum exchange_answer answer;
     bool finished;
     bool body_wanted;
-    bool whole; /**< A stream that goes on for a client that has shut its sending side. */
+    bool whole;     /**< A stream that goes on for a client that has shut its sending side. */
     bool completed; /**< All of a stream was written, whatever becomes of its writer. */
 };
 struct exchange_view exchange_look(struct exchange *exchange);
