@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Measures mote against the bare engine, nginx, Erlang and its own bars, and prints a table.
+"""Measures mote against the bare engine, nginx, Go, Erlang and its own bars, and prints a table.
 
-    bench/run.py [--build FOLDER] [--only spawn,stream,actors,http,spin,memory] [--seconds N] [--rounds N] [--noisy]
+    bench/run.py [--build FOLDER] [--only spawn,stream,actors,http,spin,memory,websocket,events,tls,http2,static] [--seconds N] [--rounds N] [--noisy]
 
 Sides take turns, round by round, and a row compares medians; CPU time is what processes used, not
 what passed. A round in which programs outside of this run used more than 15 % of a processor is
@@ -25,10 +25,11 @@ import time
 import parked
 import proc
 import table
-from servers import ROOT, Mote, Nginx, Spinners, Trouble, end, wrk
+import web
+from rounds import Rounds, alternate, medians
+from servers import ROOT, Mote, Nginx, Spinners, Trouble, end, find_nginx, without_access_log, wrk
 from table import Row
 
-OTHERS_SHARE_MAX = 0.15
 ATTEMPTS_MAX = 5
 SPAWNS = 200000
 CHUNKS = 500000
@@ -48,37 +49,8 @@ SPINNERS = 8
 WORKER_THREAD = re.compile(r"mote-(\d+)$|(\d+)_scheduler$|erts_sched_(\d+)$")
 
 
-class Rounds:
-    """Takes rounds, repeats those that others disturbed, remembers how quiet it was."""
-
-    def __init__(self, attempts):
-        self.attempts = attempts
-        self.others = []
-
-    def take(self, work):
-        """The result of the first quiet run of `work`, else that of the quietest."""
-        best = None
-        for _ in range(self.attempts):
-            with proc.Others() as others:
-                result = work()
-            if best is None or others.share < best[0]:
-                best = (others.share, result)
-            if best[0] <= OTHERS_SHARE_MAX:
-                break
-        self.others.append(best[0])
-        return best[1]
-
-    def noise(self):
-        """What a row says of the rounds so far."""
-        return {"others": max(self.others), "noisy": max(self.others) > OTHERS_SHARE_MAX}
-
-
 def say(text):
     print(text, flush=True)
-
-
-def medians(samples):
-    return {name: statistics.median(values) for name, values in samples.items()}
 
 
 # ---- spawning ----
@@ -319,23 +291,6 @@ def load(server, seconds):
     return 1e6 * used / seen.requests, seen.per_second, seen.p99_ms
 
 
-def alternate(rounds, count, sides):
-    """Take `count` rounds of each side in turns: {side: (median of each figure)}, and the samples."""
-    samples = {name: [] for name in sides}
-    for number in range(count):
-        order = list(sides) if number % 2 == 0 else list(reversed(sides))
-        for name in order:
-            samples[name].append(rounds.take(sides[name]))
-    middle = {name: tuple(statistics.median(column) for column in zip(*values))
-              for name, values in samples.items()}
-    return middle, samples
-
-
-def without_access_log(text):
-    """The manifest with the same silence as nginx's `access_log off`."""
-    return text + '\n[log]\naccess = false\n'
-
-
 def by_wasi_http(text):
     """The same with a component of wasi:http in place of the module."""
     component = os.path.join(ROOT, "tests", "guests", "components", "hello.wasm")
@@ -344,9 +299,7 @@ def by_wasi_http(text):
 
 
 def bench_http(options, folder):
-    nginx_program = os.environ.get("NGINX") or shutil.which("nginx") or "/usr/sbin/nginx"
-    if not os.access(nginx_program, os.X_OK):
-        raise Trouble("no nginx to compare with: NGINX=$(tools/nginx.sh)")
+    nginx_program = find_nginx()
     mote = Mote(options.mote, "hello", folder, without_access_log)
     nginx = stock = None
     rounds = Rounds(options.attempts)
@@ -427,7 +380,7 @@ def bench_memory(options, folder):
 
 
 PARTS = {"spawn": bench_spawn, "stream": bench_stream, "actors": bench_actors, "http": bench_http,
-         "spin": bench_spin, "memory": bench_memory}
+         "spin": bench_spin, "memory": bench_memory, **web.PARTS}
 
 
 def run(options):

@@ -69,7 +69,8 @@ struct app *app_open(const struct app_options *options)
     char runtime[ADMIN_PATH_BYTES];
     admin_default_path("", runtime);
     *strrchr(runtime, '/') = '\0';
-    const char *protected_paths[] = {app->cache_folder, runtime};
+    /* In the last two a guest would reach the memory and the environment of the node itself. */
+    const char *protected_paths[] = {app->cache_folder, runtime, "/proc", "/sys"};
     struct manifest_overrides overrides = {.listen = options->listen,
                                            .listen_count = options->listen_count,
                                            .protected_paths = protected_paths,

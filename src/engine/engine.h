@@ -17,6 +17,7 @@
 
 #include "base/bytes.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct engine;
@@ -103,7 +104,8 @@ enum engine_call_result {
     ENGINE_CALL_DONE,
     ENGINE_CALL_PARK, /**< Only where `parks`: the fiber waits; called again at the next poll, for
                            which the engine wakes nobody. */
-    ENGINE_CALL_TRAP, /**< End the guest; ENGINE_EXIT_HOST with `text`. */
+    ENGINE_CALL_TRAP,  /**< End the guest; ENGINE_EXIT_HOST with `text`. */
+    ENGINE_CALL_LEAVE, /**< End the guest as if its entry had returned: ENGINE_EXIT_RETURNED. */
 };
 
 typedef enum engine_call_result (*engine_host_function)(struct engine_call *call);
@@ -326,7 +328,10 @@ void engine_set_process_functions(const struct engine_process_functions *functio
 struct engine_spawn_options {
     void *process; /**< Passed to every callback; outlives the fiber. */
     uint32_t entry;
-    uint64_t memory_max_bytes;      /**< Of all linear memories together; growth beyond it traps. */
+    uint64_t memory_max_bytes; /**< Of all linear memories together; growth beyond it traps. */
+    /** Kept at what its linear memories have together, which never shrinks; any thread may read it. Outlives the fiber;
+     *  NULL: not wanted. */
+    atomic_uint_least64_t *memory_bytes;
     const struct engine_wasi *wasi; /**< NULL: nothing but clocks and random. Context made at the
                                          first WASI call. */
     const struct engine_http

@@ -273,7 +273,7 @@ struct abi_info {
     uint32_t mailbox_messages;
     /** Of their bodies */
     uint64_t mailbox_bytes;
-    /** Of its linear memory, when it last called the platform */
+    /** Of its linear memory, which never shrinks: also the most that it had */
     uint64_t memory_bytes;
     /** Processor time of its ended turns */
     uint64_t cpu_ns;
@@ -288,7 +288,15 @@ struct abi_info {
     /** Only of oneself, else 0 */
     uint32_t timers;
     /** 0 */
-    uint32_t reserved[5];
+    uint32_t reserved;
+    /** That it has taken: messages, calls, replies, frames */
+    uint64_t messages_received;
+    /** Of their bodies */
+    uint64_t bytes_received;
+    /** By send(), call(), reply() and publish(), one for each receiver */
+    uint64_t messages_sent;
+    /** Of their bodies */
+    uint64_t bytes_sent;
 };
 
 /** How to spawn. All zero: untied, with all that the component is granted. */
@@ -401,7 +409,7 @@ _Static_assert(sizeof(struct abi_filter) == 80, "layout");
 _Static_assert(sizeof(struct abi_mail) == 64, "layout");
 _Static_assert(sizeof(struct abi_wait) == 16, "layout");
 _Static_assert(sizeof(struct abi_publication) == 16, "layout");
-_Static_assert(sizeof(struct abi_info) == 96, "layout");
+_Static_assert(sizeof(struct abi_info) == 112, "layout");
 _Static_assert(sizeof(struct abi_spawn_options) == 16, "layout");
 _Static_assert(sizeof(struct abi_spawned) == 16, "layout");
 _Static_assert(sizeof(struct abi_stream_pair) == 8, "layout");
@@ -438,7 +446,7 @@ _Static_assert(sizeof(struct abi_fetch_head) == 8, "layout");
     X(monitor, "I:I", false)                                                                       \
     X(demonitor, "I:i", false)                                                                     \
     X(trap_exits, "i:i", false)                                                                    \
-    X(exit, "ii:", true)                                                                           \
+    X(exit, "ii:", false)                                                                          \
     X(exit_signal, "Iii:i", false)                                                                 \
     X(kill, "I:i", false)                                                                          \
     X(register, "iii:i", false)                                                                    \
@@ -490,6 +498,7 @@ _Static_assert(sizeof(struct abi_fetch_head) == 8, "layout");
     X(client_gone, ":i", false)                                                                    \
     X(sse_begin, "ii:i", false)                                                                    \
     X(sse_send, "iiiiiii:i", true)                                                                 \
+    X(sse_write, "ii:i", true)                                                                     \
     X(sse_comment, "ii:i", true)                                                                   \
     X(ws_send, "iii:i", true)                                                                      \
     X(ws_close, "iii:i", false)

@@ -120,10 +120,10 @@ static enum turn guest_turn(struct process *process, struct exit *ret_exit)
     guest->leaving = ret_exit;
     struct engine_exit ended = {0};
     if (!engine_fiber_poll(guest->fiber, &ended)) {
-        if (guest->left) {
-            return TURN_ENDED;
-        }
         return guest->yielded ? TURN_YIELDED : TURN_PARKED;
+    }
+    if (guest->left) {
+        return TURN_ENDED;
     }
     classify(guest, &ended, ret_exit);
     engine_exit_fini(&ended);
@@ -196,6 +196,14 @@ static enum log_level level_of(enum exit_class exit_class)
     BUG("exit class %d", (int)exit_class);
 }
 
+enum { MICROSECOND_NS = 1000 };
+
+/* Relaxed: a count for readers. */
+static uint64_t memory_of(const struct guest *guest)
+{
+    return atomic_load_explicit(&guest->memory_bytes, memory_order_relaxed);
+}
+
 static void log_exit(struct guest *guest, const struct exit *exit)
 {
     enum log_level level = level_of(exit->exit_class);
@@ -203,11 +211,19 @@ static void log_exit(struct guest *guest, const struct exit *exit)
         return;
     }
     const char *backtrace = exit->backtrace != NULL ? exit->backtrace : "";
+    struct traffic_counts traffic = traffic_read(&guest->process.traffic);
+    uint64_t cpu_ns = atomic_load_explicit(&guest->process.cpu_ns, memory_order_relaxed);
     log_write(level, "process exited",
               (struct log_field[]){LOG_FIELD_STRING("component", guest->component->name),
                                    pid_field(guest),
                                    LOG_FIELD_STRING("class", exit_class_name(exit->exit_class)),
                                    LOG_FIELD_STRING("reason", exit->reason),
+                                   LOG_FIELD_NUMBER("cpu_us", cpu_ns / MICROSECOND_NS),
+                                   LOG_FIELD_NUMBER("memory_bytes", memory_of(guest)),
+                                   LOG_FIELD_NUMBER("messages_received", traffic.received),
+                                   LOG_FIELD_NUMBER("bytes_received", traffic.received_bytes),
+                                   LOG_FIELD_NUMBER("messages_sent", traffic.sent),
+                                   LOG_FIELD_NUMBER("bytes_sent", traffic.sent_bytes),
                                    LOG_FIELD_STRING("backtrace", backtrace), LOG_FIELD_END});
 }
 
@@ -304,6 +320,7 @@ static bool guest_begin(struct guest *guest, const struct guest_options *options
         &(struct engine_spawn_options){.process = guest,
                                        .entry = options->entry,
                                        .memory_max_bytes = guest->grant->memory_max_bytes,
+                                       .memory_bytes = &guest->memory_bytes,
                                        .wasi = &guest->component->wasi,
                                        .http = options->role->http});
     if (guest->fiber == NULL) {
@@ -368,8 +385,7 @@ const struct guest *guest_from_process(const struct process *process)
 uint64_t guest_memory_bytes(const struct process *process)
 {
     const struct guest *guest = guest_from_process(process);
-    /* Relaxed: a count for readers. */
-    return guest == NULL ? 0 : atomic_load_explicit(&guest->memory_bytes, memory_order_relaxed);
+    return guest == NULL ? 0 : memory_of(guest);
 }
 
 struct guest *guest_of_call(const struct engine_call *call)
@@ -422,9 +438,6 @@ uint8_t *guest_window(struct engine_call *call, uint64_t pointer, uint64_t size_
                  (unsigned long long)start, (unsigned long long)size, call->memory_bytes);
         return NULL;
     }
-    struct guest *guest = call->process;
-    /* Relaxed: a number for readers. */
-    atomic_store_explicit(&guest->memory_bytes, call->memory_bytes, memory_order_relaxed);
     return call->memory + start;
 }
 
@@ -450,13 +463,33 @@ enum engine_call_result guest_answer_text(struct engine_call *call, const void *
 
 enum { SECOND_NS = 1000000000 };
 
-void guest_log_denied(struct guest *guest, const char *what, const char *manifest_line)
+/* Whether it is time for another note. */
+static bool denial_allowed(struct guest *guest)
 {
     uint64_t now_ns = node_now_ns(guest->process.node);
     if (guest->log.denied_ns != 0 && now_ns - guest->log.denied_ns < SECOND_NS) {
-        return;
+        return false;
     }
     guest->log.denied_ns = now_ns;
+    return true;
+}
+
+void guest_log_refused(struct guest *guest, const char *what, const char *why)
+{
+    if (!denial_allowed(guest)) {
+        return;
+    }
+    log_write(LOG_WARN, "denied",
+              (struct log_field[]){LOG_FIELD_STRING("component", guest->component->name),
+                                   pid_field(guest), LOG_FIELD_STRING("call", what),
+                                   LOG_FIELD_STRING("why", why), LOG_FIELD_END});
+}
+
+void guest_log_denied(struct guest *guest, const char *what, const char *manifest_line)
+{
+    if (!denial_allowed(guest)) {
+        return;
+    }
     char allow[256];
     snprintf(allow, sizeof allow, "%s under the capability of [components.%s] (now \"%s\")",
              manifest_line, guest->component->name, guest->grant->name);

@@ -40,7 +40,7 @@ struct guest {
     bool streams;         /* owner: see guest_begin_stream() */
     struct network_policy *network;     /* constant: its grant's, retained; NULL: nothing */
     unsigned transfers;                 /* owner: requests of a component that are under way */
-    atomic_uint_least64_t memory_bytes; /* owner writes, any thread reads: at its last host call */
+    atomic_uint_least64_t memory_bytes; /* the engine writes, any thread reads: of linear memory */
 };
 
 /** The guest that a process is, or NULL: another kind of body. Any thread. */

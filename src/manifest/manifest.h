@@ -113,6 +113,12 @@ struct manifest_preopen {
     uint32_t line;
 };
 
+/** One of the capabilities that a component has its grants from. */
+struct manifest_ancestor {
+    const char *name;
+    uint32_t line; /**< Of its header. */
+};
+
 /** [components.<name>] with everything that its grant gives. */
 struct manifest_component {
     const char *name;
@@ -120,6 +126,9 @@ struct manifest_component {
     struct manifest_text source;     /**< Path as this program opens it. */
     struct manifest_text capability; /**< Profile or [capabilities.<name>]. */
     const char *profile;             /**< The profile at the root of that. */
+    const struct manifest_ancestor
+        *lineage; /**< The capability, and what that inherits; no profile. */
+    size_t ancestor_count;
     struct manifest_text entry; /**< Export to call when a route names none; NULL: none given. */
     struct manifest_text namespace;
     struct manifest_number max_processes;    /**< 0: only the node's limit. */
@@ -140,6 +149,7 @@ struct manifest_component {
     const char *const
         *environment; /**< "NAME=value" of what is granted and set; NULL-terminated. */
     const char *const *environment_names; /**< What is granted; NULL-terminated. */
+    const uint32_t *environment_lines;    /**< Where each of those is. */
     const struct manifest_preopen *preopens;
     size_t preopen_count;
 };

@@ -255,7 +255,8 @@ static bool send_gathered(struct connection *connection, const char *data, size_
 {
     struct bytes *out = &connection->out;
     struct iovec parts[] = {{out->data, out->size}, {(void *)(uintptr_t)data, size}};
-    ssize_t sent = transport_send(&connection->transport, parts, 2);
+    bool alone = out->size == 0; /* One part costs the kernel less than two. */
+    ssize_t sent = transport_send(&connection->transport, parts + alone, alone ? 1 : 2);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
         connection_lose(connection);
         return false;
@@ -277,12 +278,13 @@ static bool send_gathered(struct connection *connection, const char *data, size_
  * makes `*size` its whole size. */
 static char *frame_chunk(char *gather, size_t *size)
 {
-    char head[CHUNK_HEAD_BYTES + 1];
-    int head_size = snprintf(head, sizeof(head), "%zx\r\n", *size);
-    char *begin = gather + CHUNK_HEAD_BYTES - head_size;
-    memcpy(begin, head, (size_t)head_size);
-    memcpy(gather + CHUNK_HEAD_BYTES + *size, "\r\n", 2);
-    *size += (size_t)head_size + 2;
+    char *body = gather + CHUNK_HEAD_BYTES, *begin = body - 2;
+    memcpy(begin, "\r\n", 2);
+    memcpy(body + *size, "\r\n", 2);
+    for (size_t left = *size; left > 0; left >>= 4) {
+        *--begin = "0123456789abcdef"[left & 15];
+    }
+    *size += (size_t)(body - begin) + 2;
     return begin;
 }
 

@@ -219,9 +219,8 @@ void visit_head_given(struct visit *visit)
     process_set_deadline(visit->process, visit->handler->stream_deadline_ns);
 }
 
-/* Write until everything is taken, then answer 0. `call->state` is what was taken. */
-static enum engine_call_result write_all(struct engine_call *call, struct visit *visit,
-                                         const uint8_t *data, size_t size)
+enum engine_call_result visit_write(struct engine_call *call, struct visit *visit,
+                                    const uint8_t *data, size_t size)
 {
     struct process *process = guest_process(guest_of_call(call));
     size_t moved = 0, share = exchange_share(visit->exchange);
@@ -322,7 +321,7 @@ enum engine_call_result host_respond_write(struct engine_call *call)
     if (data == NULL) {
         return ENGINE_CALL_TRAP;
     }
-    return write_all(call, visit, data, (uint32_t)call->arguments[1]);
+    return visit_write(call, visit, data, (uint32_t)call->arguments[1]);
 }
 
 /* client_gone() -> i32: 1 when nobody will read the answer. */

@@ -152,3 +152,29 @@ enum engine_call_result host_sse_comment(struct engine_call *call)
     event.comment = (struct text){(const char *)data, (uint32_t)call->arguments[1]};
     return send_event(call, &event);
 }
+
+/* sse_write(data, size) -> i32: events that the guest has written itself. `state`: how many bytes. */
+enum engine_call_result host_sse_write(struct engine_call *call)
+{
+    struct visit *visit = visit_of(call);
+    if (visit == NULL || !visit->streams) {
+        return guest_answer(call, ABI_MISPLACED);
+    }
+    const uint8_t *data = guest_window(call, call->arguments[0], call->arguments[1]);
+    if (data == NULL) {
+        return ENGINE_CALL_TRAP;
+    }
+    size_t size = (uint32_t)call->arguments[1];
+    if (size < 2 || data[size - 2] != '\n' || data[size - 1] != '\n') {
+        return guest_answer(call, ABI_INVALID); /* A heartbeat may come behind it. */
+    }
+    if (visit_is_deserted(visit)) {
+        return guest_answer(call, ABI_CLOSED);
+    }
+    exchange_set_within(visit->exchange, true);
+    enum engine_call_result result = visit_write(call, visit, data, size);
+    if (call->state == size) {
+        exchange_set_within(visit->exchange, false);
+    }
+    return result;
+}

@@ -47,6 +47,10 @@ bool visit_is_deserted(struct visit *visit);
 /** The ABI's number for what an exchange says; not for EXCHANGE_WAIT. */
 int32_t visit_error_of(enum exchange_result result);
 
+/** Write all of it to the body, then answer 0; what a call that parks does, whose `state` is how much has gone. */
+enum engine_call_result visit_write(struct engine_call *call, struct visit *visit,
+                                    const uint8_t *data, size_t size);
+
 enum { ANSWER_HEADERS_MAX = 128 };
 
 /** Headers from a guest: "name: value" lines, each ended by a newline. What may be sent is for the exchange to say.

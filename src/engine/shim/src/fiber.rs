@@ -14,7 +14,7 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use tokio::runtime::EnterGuard;
@@ -68,6 +68,7 @@ pub struct CSpawn {
     process: *mut c_void,
     entry: u32,
     memory_max_bytes: u64,
+    memory_bytes: Option<&'static AtomicU64>,
     wasi: *const CWasi,
     http: *const CHttp,
 }
@@ -212,6 +213,7 @@ pub struct Run {
     wasi: *const CWasi,
     pub http: *const CHttp,
     memory_max_bytes: u64,
+    memory_bytes: Option<&'static AtomicU64>,
     entry: u32,
 }
 
@@ -225,6 +227,7 @@ pub fn store(run: &Run, image: &Image) -> Held {
             memory_bytes: run.memory_max_bytes,
             memory_each_bytes: image.memory_reservation_bytes,
             memory_used_bytes: 0,
+            account: run.memory_bytes,
             table_elements: image.table_elements,
         },
         wasi: run.wasi,
@@ -237,7 +240,7 @@ pub fn store(run: &Run, image: &Image) -> Held {
     store.epoch_deadline_callback(|store| match (functions().tick)(store.data().process) {
         0 => Ok(UpdateDeadline::Continue(1)),
         1 => Ok(UpdateDeadline::Yield(1)),
-        _ => Err(Error::new(Stopped)),
+        _ => Err(exit::quiet(Error::new(Stopped))),
     });
     Held(ManuallyDrop::new(store))
 }
@@ -297,6 +300,7 @@ pub extern "C" fn engine_fiber_create(image: &'static Image, options: &CSpawn) -
         wasi: options.wasi,
         http: options.http,
         memory_max_bytes: options.memory_max_bytes,
+        memory_bytes: options.memory_bytes,
         entry: options.entry,
     };
     contain(std::ptr::null_mut(), || match &image.code {

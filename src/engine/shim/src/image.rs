@@ -1,6 +1,7 @@
 //! Images: an artefact in an engine, linked, with its entries resolved.
 
 use crate::engine::Engine;
+use crate::exit;
 use crate::ffi::{Answer, CBytes, CErr, Code as ErrorCode, Failure, contain, export, fail};
 use crate::ffi::{slice_of, str_of};
 use crate::host::{self, CImport};
@@ -177,7 +178,7 @@ fn unknown_import(unknown: &UnknownImportError, imports: &[CImport], wasi: bool)
 fn link_exit(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     linker.func_wrap(PREVIEW1, "proc_exit", |status: i32| -> wasmtime::Result<()> {
-        Err(wasmtime::Error::new(wasmtime_wasi::I32Exit(status)))
+        Err(exit::quiet(wasmtime::Error::new(wasmtime_wasi::I32Exit(status))))
     })?;
     linker.allow_shadowing(false);
     Ok(())

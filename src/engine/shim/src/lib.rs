@@ -3,6 +3,7 @@
 //! Nothing here decides anything: no scheduling, no mailboxes, no capabilities. No panic leaves an
 //! exported function.
 
+mod alloc;
 mod engine;
 mod exit;
 mod ffi;
@@ -18,6 +19,9 @@ mod wasi;
 
 use std::ffi::{CString, c_char};
 use std::sync::OnceLock;
+
+#[global_allocator]
+static ALLOCATOR: alloc::Allocator = alloc::Allocator;
 
 /// The exact version that is linked is the one pinned in Cargo.toml.
 fn version() -> &'static str {
