@@ -201,7 +201,7 @@ struct engine_http_answer {
 
 enum engine_http_result {
     ENGINE_HTTP_OK,
-    ENGINE_HTTP_WAIT,      /**< Nothing now: ask again at the next poll, for which the engine wakes nobody. */
+    ENGINE_HTTP_WAIT, /**< Nothing now: ask again at the next poll, for which the engine wakes nobody. */
     ENGINE_HTTP_ENDED,     /**< Read: the body is over. Answer: all of it was taken. */
     ENGINE_HTTP_CLOSED,    /**< Nobody is there: the guest's next read or write fails. */
     ENGINE_HTTP_TOO_LARGE, /**< Read: the body is larger than it may be. */
@@ -217,7 +217,8 @@ struct engine_http {
     /** Once. What it names holds until the fiber is destroyed. */
     void (*request)(void *process, struct engine_http_request *ret);
     /** Some of its body. */
-    enum engine_http_result (*read)(void *process, uint8_t *data, size_t capacity, size_t *ret_read);
+    enum engine_http_result (*read)(void *process, uint8_t *data, size_t capacity,
+                                    size_t *ret_read);
     /** After ENGINE_HTTP_ENDED: what came behind the body. Returns how many. */
     size_t (*trailers)(void *process, struct engine_header *ret, size_t capacity);
     /** At most once. `*ret_taken` of `data`: the rest comes by `write`. */
@@ -333,7 +334,8 @@ struct engine_spawn_options {
     atomic_uint_least64_t *memory_bytes;
     const struct engine_wasi *wasi; /**< NULL: nothing but clocks and random. Context made at the
                                          first WASI call. */
-    const struct engine_http *http; /**< For an entry "wasi:http/incoming-handler"; else NULL. Borrowed. */
+    const struct engine_http
+        *http; /**< For an entry "wasi:http/incoming-handler"; else NULL. Borrowed. */
 };
 
 /** A run that has not begun: the first poll makes the instance, calls `_initialize` when there is one
