@@ -3,6 +3,7 @@
 //! Nothing here decides anything: no scheduling, no mailboxes, no capabilities. No panic leaves an
 //! exported function.
 
+mod denial;
 mod engine;
 mod exit;
 mod ffi;
