@@ -151,6 +151,10 @@ bool engine_image_entry(struct engine_image *image, const char *name, uint32_t *
 /** What a guest writes to standard output (1) or error (2). False: refused (an error for the guest). */
 typedef bool (*engine_output)(void *process, int fd, const uint8_t *data, size_t size_bytes);
 
+/** A call by a path was refused for want of a grant: which, and the errno of preview 1 that the guest gets (8: no such
+ *  descriptor, 63 and 76: not permitted, 69: for reading only). Within a turn. */
+typedef void (*engine_denied)(void *process, const char *call, int wasi_errno);
+
 /** Opened at the first poll; one that cannot be ends the fiber with ENGINE_EXIT_HOST. */
 struct engine_preopen {
     const char *host_path, *guest_path;
@@ -166,6 +170,7 @@ struct engine_wasi {
     size_t preopen_count;
     bool inherit_stdin, inherit_stdout, inherit_stderr; /**< The node's own descriptors. */
     engine_output output; /**< Where 1 and 2 go if not inherited; NULL: refused. */
+    engine_denied denied; /**< Told of what a module was refused; NULL: nobody. */
 };
 
 /* ---- wasi:http ---- */
