@@ -32,13 +32,6 @@ static bool fill_handler(const struct origin *origin, const struct manifest_targ
                  target->component->name);
         return false;
     }
-    if (component_kind(ret->component) != ENGINE_MODULE) {
-        complain(at,
-                 "component '%s': %s: it is a component in the model's sense, and in this version "
-                 "only core modules answer requests: build it as a module that imports \"mote\"",
-                 target->component->name, target->component->source.value);
-        return false;
-    }
     if (!component_entry(ret->component, target->entry, &ret->entry, &err)) {
         complain_of_entry(at, target->entry, &err);
         return false;

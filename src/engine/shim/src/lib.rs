@@ -12,6 +12,10 @@ mod image;
 mod inspect;
 mod store;
 mod toml;
+mod typed;
+mod typed_arguments;
+mod typed_results;
+mod typed_table;
 mod wasi;
 
 use std::ffi::{CString, c_char};
