@@ -1,0 +1,90 @@
+/* What a component's calls of the platform cost, and its spawn, against those of a core module that does the same.
+ * bench/run.py drives it; docs/benchmarks.md says what the figures mean.
+ *
+ *     bench-component MODULE.WASM COMPONENT.WASM
+ *
+ * reads rounds from its input, one a line, "module" or "component", what, and how often; answers each with a line: "CPU_NS WALL_NS
+ * COUNT".
+ *     toss N     sends of 1 KiB to nobody
+ *     send N     sends of 1 KiB to oneself, each received
+ *     spawn N    spawn + run + exit of one that returns at once */
+#include "stage.h"
+
+#include "base/log.h"
+#include "base/number.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SIDES = 2, AT_A_TIME = 32 };
+
+static const char *const sides[SIDES] = {"module", "component"};
+
+static bool spawn_round(struct stage *stage, uint64_t count)
+{
+    struct stage_guest guest = {.entry = "nothing"};
+    while (count > 0) {
+        unsigned now = count < AT_A_TIME ? (unsigned)count : AT_A_TIME;
+        for (unsigned i = 0; i < now; i++) {
+            if (!stage_spawn(stage, &guest, NULL)) {
+                return false;
+            }
+        }
+        if (!stage_wait(stage, now)) {
+            return false;
+        }
+        count -= now;
+    }
+    return true;
+}
+
+static bool guest_round(struct stage *stage, const char *entry, uint64_t count)
+{
+    struct stage_guest guest = {.entry = entry, .input = &count, .input_bytes = sizeof count};
+    return stage_spawn(stage, &guest, NULL) && stage_wait(stage, 1);
+}
+
+static bool run_round(struct stage stages[SIDES], const char *line)
+{
+    struct env *env = env_system();
+    char side[16], what[16];
+    unsigned count = 0;
+    if (sscanf(line, "%15s %15s %u", side, what, &count) != 3 || count == 0) {
+        fprintf(stderr, "bench-component: not a round: %s", line);
+        return false;
+    }
+    struct stage *stage = &stages[strcmp(side, sides[1]) == 0];
+    uint64_t cpu = stage_cpu_ns();
+    uint64_t wall = env->monotonic_ns(env);
+    bool good = strcmp(what, "spawn") == 0 ? spawn_round(stage, count)
+                                           : guest_round(stage, what, count);
+    printf("%llu %llu %u\n", (unsigned long long)(stage_cpu_ns() - cpu),
+           (unsigned long long)(env->monotonic_ns(env) - wall), count);
+    fflush(stdout);
+    return good;
+}
+
+int main(int count, char **arguments)
+{
+    if (count != 1 + SIDES) {
+        fprintf(stderr, "usage: bench-component MODULE.WASM COMPONENT.WASM\n");
+        return 2;
+    }
+    log_configure(LOG_TEXT, LOG_WARN);
+    guest_start();
+    struct stage stages[SIDES] = {{0}};
+    bool done = true;
+    for (unsigned i = 0; i < SIDES; i++) {
+        struct stage_options options = {
+            .name = sides[i], .path = arguments[1 + i], .workers = 1, .processes = 64};
+        done = done && stage_make(&stages[i], &options);
+    }
+    char line[64];
+    while (done && fgets(line, sizeof line, stdin) != NULL) {
+        done = run_round(stages, line);
+    }
+    for (unsigned i = 0; i < SIDES; i++) {
+        stage_drop(&stages[i]);
+    }
+    return done ? 0 : 1;
+}
