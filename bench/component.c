@@ -5,8 +5,9 @@
  *
  * reads rounds from its input, one a line, "module" or "component", what, and how often; answers each with a line: "CPU_NS WALL_NS
  * COUNT".
+ *     send N     sends of 1 KiB to a native process of the same worker, which takes and frees them
  *     toss N     sends of 1 KiB to nobody
- *     send N     sends of 1 KiB to oneself, each received
+ *     self N     sends of 1 KiB to oneself, each received
  *     spawn N    spawn + run + exit of one that returns at once */
 #include "stage.h"
 
@@ -14,11 +15,54 @@
 #include "base/number.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { SIDES = 2, AT_A_TIME = 32 };
+enum { SIDES = 2, AT_A_TIME = 32, NOBODY = 1 };
 
 static const char *const sides[SIDES] = {"module", "component"};
+
+/* ---- who takes what is sent ---- */
+
+static enum turn sink_turn(struct process *process, struct exit *ret_exit)
+{
+    (void)ret_exit;
+    struct message *message;
+    while ((message = process_receive(process, NULL)) != NULL) {
+        message_destroy(message);
+    }
+    return TURN_PARKED;
+}
+
+static void sink_reclaim(struct process *process)
+{
+    (void)process;
+}
+
+static void sink_destroy(struct process *process)
+{
+    free(process);
+}
+
+static const struct body sink_body = {
+    .turn = sink_turn, .reclaim = sink_reclaim, .destroy = sink_destroy};
+
+/* With a reference for the caller. */
+static struct process *sink_start(struct stage *stage)
+{
+    struct process_options options = {.kind = "bench", .label = "sink"};
+    struct process *sink = calloc(1, sizeof *sink);
+    INVARIANT(sink != NULL);
+    process_init(sink, &sink_body, stage->node, &options);
+    process_retain(sink);
+    struct err err = {0};
+    if (!process_start(sink, &node_loop(stage->node, 0)->worker, &err)) {
+        BUG("no sink: %s", err.text);
+    }
+    return sink;
+}
+
+/* ---- rounds ---- */
 
 static bool spawn_round(struct stage *stage, uint64_t count)
 {
@@ -38,10 +82,29 @@ static bool spawn_round(struct stage *stage, uint64_t count)
     return true;
 }
 
-static bool guest_round(struct stage *stage, const char *entry, uint64_t count)
+static bool guest_round(struct stage *stage, const char *entry, uint64_t count, uint64_t pid)
 {
-    struct stage_guest guest = {.entry = entry, .input = &count, .input_bytes = sizeof count};
+    uint64_t input[] = {count, pid};
+    struct stage_guest guest = {.entry = entry, .input = input, .input_bytes = sizeof input};
     return stage_spawn(stage, &guest, NULL) && stage_wait(stage, 1);
+}
+
+static bool send_round(struct stage *stage, uint64_t count)
+{
+    struct process *sink = sink_start(stage);
+    bool good = guest_round(stage, "toss", count, sink->pid.raw);
+    process_stop(sink, STOP_KILL, NULL);
+    process_release(sink);
+    return good;
+}
+
+static bool round_of(struct stage *stage, const char *what, uint64_t count)
+{
+    if (strcmp(what, "spawn") == 0) {
+        return spawn_round(stage, count);
+    }
+    return strcmp(what, "send") == 0 ? send_round(stage, count)
+                                     : guest_round(stage, what, count, NOBODY);
 }
 
 static bool run_round(struct stage stages[SIDES], const char *line)
@@ -56,8 +119,7 @@ static bool run_round(struct stage stages[SIDES], const char *line)
     struct stage *stage = &stages[strcmp(side, sides[1]) == 0];
     uint64_t cpu = stage_cpu_ns();
     uint64_t wall = env->monotonic_ns(env);
-    bool good = strcmp(what, "spawn") == 0 ? spawn_round(stage, count)
-                                           : guest_round(stage, what, count);
+    bool good = round_of(stage, what, count);
     printf("%llu %llu %u\n", (unsigned long long)(stage_cpu_ns() - cpu),
            (unsigned long long)(env->monotonic_ns(env) - wall), count);
     fflush(stdout);

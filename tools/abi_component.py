@@ -41,7 +41,7 @@ def kebab(name):
 
 def type_name(name):
     """In WIT, where a type may not be named as a function of an interface that uses it."""
-    return "process-info" if name == "info" else kebab(name)
+    return {"info": "process-info", "fetch_head": "fetched-head", "fetch_reason": "fetch-failure"}.get(name, kebab(name))
 
 
 def escaped(name):
@@ -83,7 +83,7 @@ def fields_of(table, struct):
         if name == "reserved" or (struct["name"] == "mail" and name == "size"):
             continue
         if enum is not None:
-            yield name, kebab(enum), camel(enum), f"{camel(enum)}::of(self.{name})?", "" if text == enum else text
+            yield name, type_name(enum), camel(enum), f"{camel(enum)}::of(self.{name})?", "" if text == enum else text
         elif kind.startswith("u8["):
             yield name, "string", "String", f"text_of(&self.{name})", ""
         elif name in ("pid", "sender", "parent", "reference", "label"):
@@ -126,7 +126,7 @@ class Shape:
         if kind in PARAMETERS:
             self._input(name, *PARAMETERS[kind])
         elif kind in table["enum_by_name"]:
-            self._input(name, kebab(kind), camel(kind))
+            self._input(name, type_name(kind), camel(kind))
         elif kind.startswith("in "):
             target = kind[3:].rstrip("?")
             optional = kind.endswith("?")
@@ -200,7 +200,7 @@ def wit_types(table):
         lines += document(error["text"], "        ") + [f"        {escaped(error['name'])},"]
     lines.append("    }")
     for enum in typed_enums(table):
-        lines += [""] + document(enum["text"], "    ") + [f"    enum {kebab(enum['name'])} {{"]
+        lines += [""] + document(enum["text"], "    ") + [f"    enum {type_name(enum['name'])} {{"]
         for name, _, text in enum["values"]:
             lines += (document(text, "        ") if text else []) + [f"        {escaped(name)},"]
         lines.append("    }")

@@ -257,6 +257,10 @@ static void put_process(struct json *json, const struct processes *processes, si
     json_number(json, "mailbox", info->mailbox_messages);
     json_number(json, "mailbox_bytes", info->mailbox_bytes);
     json_number(json, "memory_bytes", processes->memory_bytes[line]);
+    json_number(json, "messages_received", info->traffic.received);
+    json_number(json, "bytes_received", info->traffic.received_bytes);
+    json_number(json, "messages_sent", info->traffic.sent);
+    json_number(json, "bytes_sent", info->traffic.sent_bytes);
     json_number(json, "links", info->links);
     json_number(json, "monitors", info->monitors);
     json_number(json, "watchers", info->watchers);

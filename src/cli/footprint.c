@@ -1,5 +1,7 @@
 #include "cli/footprint.h"
 
+#include "cli/wasm_cursor.h"
+
 #include <string.h>
 
 /* Of the binary format: https://webassembly.github.io/spec/core/binary/modules.html */
@@ -7,7 +9,6 @@ enum {
     HEADER_BYTES = 8,
     PAGE_BYTES = 1 << 16,
     ROUND_BYTES = 1 << 12, /* a page of the machine: less is never handed out */
-    LEB_BYTES_MAX = 5,
 };
 
 enum section_id {
@@ -22,87 +23,6 @@ enum { EXTERN_FUNCTION = 0, EXTERN_GLOBAL = 3 };
 enum { LIMITS_MIN_MAX = 0x01, LIMITS_PAGE_SIZE = 0x08 };
 enum { OP_END = 0x0b, OP_MEMORY_SIZE = 0x3f, OP_MEMORY_GROW = 0x40 };
 enum { OP_I32_CONST = 0x41, OP_I64_CONST = 0x42, OP_F32_CONST = 0x43, OP_F64_CONST = 0x44 };
-
-/* What is left to read. `failed`: something was not there; everything after that reads as zero. */
-struct cursor {
-    const uint8_t *at, *end;
-    bool failed;
-};
-
-static struct cursor cursor_failed(void)
-{
-    return (struct cursor){.failed = true};
-}
-
-static size_t cursor_left(const struct cursor *cursor)
-{
-    return cursor->failed ? 0 : (size_t)(cursor->end - cursor->at);
-}
-
-/* All was read, and all was there. */
-static bool cursor_done(const struct cursor *cursor)
-{
-    return !cursor->failed && cursor->at == cursor->end;
-}
-
-/* The next `size` bytes, as something to read of its own. */
-static struct cursor cursor_take(struct cursor *cursor, size_t size)
-{
-    if (cursor->failed || size > cursor_left(cursor)) {
-        cursor->failed = true;
-        return cursor_failed();
-    }
-    struct cursor ret = {.at = cursor->at, .end = cursor->at + size};
-    cursor->at += size;
-    return ret;
-}
-
-static uint8_t cursor_byte(struct cursor *cursor)
-{
-    struct cursor one = cursor_take(cursor, 1);
-    return one.failed ? 0 : *one.at;
-}
-
-/* An unsigned LEB128 of at most 32 bits. */
-static uint32_t cursor_number(struct cursor *cursor)
-{
-    uint64_t ret = 0;
-    for (unsigned shift = 0; shift < 7 * LEB_BYTES_MAX; shift += 7) {
-        uint8_t byte = cursor_byte(cursor);
-        ret |= (uint64_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0) {
-            break;
-        }
-        /* One more would be a sixth. */
-        cursor->failed |= shift == 7 * (LEB_BYTES_MAX - 1);
-    }
-    cursor->failed |= ret > UINT32_MAX;
-    return cursor->failed ? 0 : (uint32_t)ret;
-}
-
-/* A signed LEB128 of at most `bytes_max` bytes, which is 10 for 64 bits. */
-static int64_t cursor_signed(struct cursor *cursor, unsigned bytes_max)
-{
-    uint64_t ret = 0;
-    unsigned shift = 0;
-    uint8_t byte = 0x80;
-    for (unsigned i = 0; i < bytes_max && (byte & 0x80) != 0; i++) {
-        byte = cursor_byte(cursor);
-        ret |= (uint64_t)(byte & 0x7f) << shift;
-        shift += 7;
-    }
-    cursor->failed |= (byte & 0x80) != 0;
-    if ((byte & 0x40) != 0 && shift < 64) {
-        ret |= UINT64_MAX << shift;
-    }
-    return cursor->failed ? 0 : (int64_t)ret;
-}
-
-static struct cursor cursor_name(struct cursor *cursor)
-{
-    uint32_t size = cursor_number(cursor);
-    return cursor_take(cursor, size);
-}
 
 /* ---- sections ---- */
 

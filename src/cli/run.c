@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "cli/command.h"
+#include "cli/folders.h"
 #include "cli/imports.h"
 #include "core/node.h"
 #include "guest/abi.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -112,50 +112,6 @@ static bool add_folder(struct run *run, char *word)
     run->preopens[run->preopen_count++] =
         (struct engine_preopen){.host_path = word, .guest_path = guest, .read_only = read_only};
     return true;
-}
-
-/* Whether guests that write to `outer` could put something else in the place of `inner`. */
-static bool lies_within(const char *inner, const char *outer)
-{
-    char *inner_real = realpath(inner, NULL);
-    char *outer_real = realpath(outer, NULL);
-    size_t size = outer_real == NULL ? 0 : strlen(outer_real);
-    bool within = inner_real != NULL && size > 0 && strncmp(inner_real, outer_real, size) == 0 &&
-                  (size == 1 ? inner_real[1] != '\0' : inner_real[size] == '/');
-    free(inner_real);
-    free(outer_real);
-    return within;
-}
-
-/* Not even from one run to the next may a guest choose what it is given. */
-static bool check_nesting(const struct run *run)
-{
-    for (size_t i = 0; i < run->preopen_count; i++) {
-        for (size_t j = 0; j < run->preopen_count; j++) {
-            const struct engine_preopen *outer = &run->preopens[i], *inner = &run->preopens[j];
-            if (!outer->read_only && lies_within(inner->host_path, outer->host_path)) {
-                fprintf(stderr,
-                        "mote run: --dir %s lies in %s, where the guest may write and so put "
-                        "something else in its place; make that one :ro\n",
-                        inner->host_path, outer->host_path);
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static bool check_folders(const struct run *run)
-{
-    for (size_t i = 0; i < run->preopen_count; i++) {
-        struct stat info;
-        if (stat(run->preopens[i].host_path, &info) != 0 || !S_ISDIR(info.st_mode)) {
-            fprintf(stderr, "mote run: --dir %s: not a folder that can be opened\n",
-                    run->preopens[i].host_path);
-            return false;
-        }
-    }
-    return check_nesting(run);
 }
 
 /* ---- the node of one process ---- */
@@ -480,5 +436,6 @@ int command_run(int argc, char **argv)
     }
     run.path = argv[optind];
     run.arguments = (const char *const *)&argv[optind + 1];
-    return check_folders(&run) ? run_here(&run) : STATUS_USAGE;
+    return folders_allow(run.preopens, run.preopen_count, run.cache_folder) ? run_here(&run)
+                                                                            : STATUS_USAGE;
 }

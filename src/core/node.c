@@ -387,6 +387,7 @@ static void list_one(struct process *process, void *argument)
         .preemptions = atomic_load_explicit(&process->preemptions, memory_order_relaxed),
         .mailbox_messages = mailbox_messages(&process->mailbox),
         .mailbox_bytes = mailbox_bytes(&process->mailbox),
+        .traffic = traffic_read(&process->traffic),
         .links = atomic_load_explicit(&process->link_count, memory_order_relaxed),
         .monitors = atomic_load_explicit(&process->monitor_count, memory_order_relaxed),
         .watchers = atomic_load_explicit(&process->watcher_count, memory_order_relaxed),

@@ -39,6 +39,7 @@ struct process_info {
     uint64_t cpu_ns, turns, preemptions, age_ns;
     uint32_t mailbox_messages;
     uint64_t mailbox_bytes;
+    struct traffic_counts traffic;
     uint32_t links, monitors,
         watchers; /**< Monitors: its own, and open calls; watchers: monitors on it. */
 };

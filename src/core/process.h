@@ -22,6 +22,7 @@
 #include "core/registry.h"
 #include "core/task.h"
 #include "core/timer.h"
+#include "core/traffic.h"
 
 struct node;
 struct process;
@@ -130,6 +131,7 @@ struct process {
     atomic_uint_least64_t cpu_ns;      /* owner writes, any thread reads: ended turns */
     atomic_uint_least64_t turns;       /* owner writes, any thread reads */
     atomic_uint_least64_t preemptions; /* owner writes, any thread reads */
+    struct traffic traffic;            /* owner counts, any thread reads */
     atomic_uint_least64_t queued_ns;   /* any thread: when it was queued, for stealing */
     char kill_reason[64];              /* written by whoever raised STOP_KILL, before the release */
 

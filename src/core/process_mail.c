@@ -58,6 +58,13 @@ bool process_send(struct node *node, struct pid target, struct message *message)
     return taken;
 }
 
+/* What others made, not news of the platform. */
+static bool is_traffic(const struct message *message)
+{
+    return message->kind == MESSAGE_SEND || message->kind == MESSAGE_CALL ||
+           message->kind == MESSAGE_REPLY || message->kind == MESSAGE_FRAME;
+}
+
 struct message *process_receive(struct process *process, const struct mailbox_filter *filter)
 {
     if (mailbox_has_arrivals(&process->mailbox)) {
@@ -69,6 +76,11 @@ struct message *process_receive(struct process *process, const struct mailbox_fi
     struct message *message = mailbox_receive(&process->mailbox, filter);
     if (message != NULL && message->kind == MESSAGE_TIMER) {
         alarm_taken(process, message);
+    }
+    if (message != NULL && is_traffic(message)) {
+        size_t size = 0;
+        (void)message_data(message, &size);
+        traffic_received(&process->traffic, size);
     }
     return message;
 }

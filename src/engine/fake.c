@@ -193,6 +193,12 @@ void engine_set_process_functions(const struct engine_process_functions *functio
     process_functions = *functions;
 }
 
+/* Scripts know no network. */
+void engine_set_network(const struct engine_network *network)
+{
+    (void)network;
+}
+
 struct engine_fiber *engine_fiber_create(struct engine_image *image,
                                          const struct engine_spawn_options *options)
 {
@@ -248,6 +254,15 @@ static bool fiber_end_memory(struct engine_fiber *fiber, struct engine_exit *ret
     return fiber_end(fiber, ret, ENGINE_EXIT_MEMORY, "memory would pass its ceiling");
 }
 
+/* Relaxed: a number for readers. */
+static void fiber_account(const struct engine_fiber *fiber)
+{
+    if (fiber->options.memory_bytes != NULL) {
+        atomic_store_explicit(fiber->options.memory_bytes, fiber->memory_bytes,
+                              memory_order_relaxed);
+    }
+}
+
 /** Instance and memory. True: it ended at once. */
 static bool fiber_begin(struct engine_fiber *fiber, struct engine_exit *ret)
 {
@@ -268,6 +283,7 @@ static bool fiber_begin(struct engine_fiber *fiber, struct engine_exit *ret)
             return fiber_end(fiber, ret, ENGINE_EXIT_FAULT, "out of memory");
         }
         fiber->memory_bytes = size;
+        fiber_account(fiber);
         atomic_fetch_add(&engine->memories, 1);
     }
     return false;
@@ -325,6 +341,9 @@ static enum next fiber_call(struct engine_fiber *fiber, const struct fake_step *
     case ENGINE_CALL_TRAP:
         (void)fiber_end(fiber, ret, ENGINE_EXIT_HOST, call.text);
         return NEXT_ENDED;
+    case ENGINE_CALL_LEAVE:
+        (void)fiber_end(fiber, ret, ENGINE_EXIT_RETURNED, "");
+        return NEXT_ENDED;
     }
     BUG("call");
 }
@@ -344,6 +363,7 @@ static enum next fiber_grow(struct engine_fiber *fiber, uint64_t size, struct en
         memset(larger + fiber->memory_bytes, 0, size - fiber->memory_bytes);
         fiber->memory = larger;
         fiber->memory_bytes = size;
+        fiber_account(fiber);
     }
     return NEXT_STEP;
 }

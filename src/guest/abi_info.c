@@ -32,6 +32,7 @@ static uint64_t count_of(const atomic_uint_least64_t *count)
 static void describe(const struct process *self, const struct process *target, struct abi_info *ret)
 {
     const struct guest *guest = guest_from_process(target);
+    struct traffic_counts traffic = traffic_read(&target->traffic);
     *ret = (struct abi_info){
         .parent = target->parent.raw,
         .phase = phase_of(target),
@@ -41,6 +42,10 @@ static void describe(const struct process *self, const struct process *target, s
         .cpu_ns = count_of(&target->cpu_ns),
         .turns = count_of(&target->turns),
         .preemptions = count_of(&target->preemptions),
+        .messages_received = traffic.received,
+        .bytes_received = traffic.received_bytes,
+        .messages_sent = traffic.sent,
+        .bytes_sent = traffic.sent_bytes,
         .age_ns = node_now_ns(self->node) - target->started_ns,
     };
     if (target == self) {

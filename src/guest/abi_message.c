@@ -32,7 +32,9 @@ enum engine_call_result abi_send(struct engine_call *call)
         return error == 0 ? ENGINE_CALL_TRAP : guest_answer(call, error);
     }
     struct process *target = abi_find(guest, call->arguments[0]);
+    uint32_t size = (uint32_t)call->arguments[3];
     if (target == NULL) {
+        traffic_sent(&guest->process.traffic, 1, size);
         message_destroy(message); /* to nobody, which is not an error */
         return guest_answer(call, 0);
     }
@@ -42,6 +44,7 @@ enum engine_call_result abi_send(struct engine_call *call)
         abi_unmake_message(guest, message, handle);
         return guest_answer(call, ABI_FULL);
     }
+    traffic_sent(&guest->process.traffic, 1, size);
     return guest_answer(call, 0);
 }
 
@@ -65,6 +68,7 @@ enum engine_call_result abi_reply(struct engine_call *call)
         abi_unmake_message(guest, message, handle);
         return guest_answer(call, ABI_FULL);
     }
+    traffic_sent(&guest->process.traffic, 1, (uint32_t)call->arguments[4]);
     return guest_answer(call, 0);
 }
 
@@ -288,6 +292,7 @@ static int32_t begin_call(struct engine_call *call, const struct call_request *w
         int32_t number = abi_error_of(&err);
         return number == ABI_LIMIT && !no_more ? ABI_FULL : number;
     }
+    traffic_sent(&process->traffic, 1, (uint32_t)wanted->size_bytes);
     return 0;
 }
 

@@ -17,6 +17,9 @@ static enum engine_call_result add(struct engine_call *call, enum registry_kind 
     struct err err = {0};
     if (!registry_add(node_registry(process->node), process, kind, &key.key, false, ret_holder,
                       &err)) {
+        if (err.code == ERR_DENIED) {
+            guest_log_refused(guest_of_call(call), "register", err.text);
+        }
         return guest_answer(call, abi_error_of(&err));
     }
     return guest_answer(call, 0);
@@ -172,6 +175,8 @@ static enum engine_call_result end_publishing(struct engine_call *call, struct p
                                               uint8_t *window)
 {
     payload_release(TAKE(post->payload));
+    traffic_sent(&guest_process(guest_of_call(call))->traffic, post->publishing.sum.reached,
+                 (uint32_t)call->arguments[6]);
     if (window != NULL) {
         struct abi_publication sum = {.reached = post->publishing.sum.reached,
                                       .skipped = post->publishing.sum.skipped};

@@ -62,7 +62,9 @@ struct nursery *spawn_nursery(struct guest *guest)
 
 int32_t spawn_error(struct guest *guest, const struct err *err)
 {
-    if (err->code != ERR_LIMIT && err->code != ERR_MEMORY) {
+    if (err->code == ERR_DENIED) {
+        guest_log_refused(guest, "spawn", err->text);
+    } else if (err->code != ERR_LIMIT && err->code != ERR_MEMORY) {
         guest_log(guest, LOG_WARN, "spawn", err->text, strlen(err->text));
     }
     return abi_error_of(err);

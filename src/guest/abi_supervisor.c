@@ -283,10 +283,11 @@ static struct process *find_supervisor(struct guest *guest, uint64_t raw, int32_
     }
     bool is_one = strcmp(supervisor->kind, "supervisor") == 0;
     bool is_near = supervisor->parent.raw == self->pid.raw || self->parent.raw == raw;
-    if (is_one && (is_near || guest_grant(guest)->allow_process_control)) {
+    bool reaches = is_near || guest_reaches(guest, supervisor);
+    if (is_one && reaches && (is_near || guest_grant(guest)->allow_process_control)) {
         return supervisor;
     }
-    if (is_one) {
+    if (is_one && reaches) {
         *ret_error = ABI_DENIED;
         guest_log_denied(guest, "supervisor_children", "allow-process-control = true");
     }

@@ -98,16 +98,19 @@ const char *actor_spawner(const struct guest *guest)
 
 /* ---- spawning ---- */
 
-/* One limit: 0 of the grant's is none where `none_is_endless`. */
-static bool narrow(uint64_t *limit, uint64_t asked, bool none_is_endless, const char *name,
-                   struct err *err)
+enum { MEBIBYTE = 1 << 20, MILLISECOND_NS = 1000000 };
+
+/* One limit: 0 of the grant's is none where `none_is_endless`. `key`: what sets it, in so many of ours. */
+static bool narrow(uint64_t *limit, uint64_t asked, bool none_is_endless, const char *key,
+                   uint64_t unit, struct err *err)
 {
     bool endless = none_is_endless && *limit == 0;
     if (asked == 0) {
         return true;
     }
     if (asked > *limit && !endless) {
-        return err_set(err, ERR_DENIED, "%s above what the component is granted", name);
+        return err_set(err, ERR_DENIED, "more than it may have: that takes %s = %llu", key,
+                       (unsigned long long)(asked / unit));
     }
     *limit = asked;
     return true;
@@ -132,9 +135,12 @@ static struct actor *actor_create(const struct catalog_line *line,
     }
     *ret_deadline_ns = line->deadline_ns;
     const struct actor_limits *limits = &options->limits;
-    if (!narrow(&actor->grant.memory_max_bytes, limits->memory_max_bytes, false, "memory", err) ||
-        !narrow(&actor->grant.cpu_max_ns, limits->cpu_max_ns, true, "CPU time", err) ||
-        !narrow(ret_deadline_ns, limits->deadline_ns, true, "deadline", err)) {
+    if (!narrow(&actor->grant.memory_max_bytes, limits->memory_max_bytes, false, "max-memory-mb",
+                MEBIBYTE, err) ||
+        !narrow(&actor->grant.cpu_max_ns, limits->cpu_max_ns, true, "max-cpu-ms", MILLISECOND_NS,
+                err) ||
+        !narrow(ret_deadline_ns, limits->deadline_ns, true, "deadline-ms", MILLISECOND_NS, err)) {
+        (void)err_wrap(err, "a grant of [components.%s]", component_name(line->component));
         free(actor);
         return NULL;
     }

@@ -7,7 +7,9 @@
 #include "guest/actor.h"
 #include "guest/component_internal.h"
 #include "guest/guest_internal.h"
+#include "guest/guest_network.h"
 #include "guest/handle.h"
+#include "guest/network.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +69,7 @@ void guest_start(void)
      * return is: 6 us for something that nobody looks at. (It asks once, at the first error.) */
     (void)setenv("RUST_LIB_BACKTRACE", "0", 1);
     engine_set_process_functions(&functions);
+    guest_network_start();
 }
 
 /* ---- its body ---- */
@@ -117,10 +120,10 @@ static enum turn guest_turn(struct process *process, struct exit *ret_exit)
     guest->leaving = ret_exit;
     struct engine_exit ended = {0};
     if (!engine_fiber_poll(guest->fiber, &ended)) {
-        if (guest->left) {
-            return TURN_ENDED;
-        }
         return guest->yielded ? TURN_YIELDED : TURN_PARKED;
+    }
+    if (guest->left) {
+        return TURN_ENDED;
     }
     classify(guest, &ended, ret_exit);
     engine_exit_fini(&ended);
@@ -152,6 +155,7 @@ static void guest_reclaim(struct process *process)
 {
     struct guest *guest = guest_of(process);
     engine_fiber_destroy(TAKE(guest->fiber));
+    abi_fetch_close_all(guest);
     handle_close_all(guest);
     post_destroy(TAKE(guest->post));
     nursery_leave(TAKE(guest->born_in));
@@ -192,6 +196,14 @@ static enum log_level level_of(enum exit_class exit_class)
     BUG("exit class %d", (int)exit_class);
 }
 
+enum { MICROSECOND_NS = 1000 };
+
+/* Relaxed: a count for readers. */
+static uint64_t memory_of(const struct guest *guest)
+{
+    return atomic_load_explicit(&guest->memory_bytes, memory_order_relaxed);
+}
+
 static void log_exit(struct guest *guest, const struct exit *exit)
 {
     enum log_level level = level_of(exit->exit_class);
@@ -199,11 +211,19 @@ static void log_exit(struct guest *guest, const struct exit *exit)
         return;
     }
     const char *backtrace = exit->backtrace != NULL ? exit->backtrace : "";
+    struct traffic_counts traffic = traffic_read(&guest->process.traffic);
+    uint64_t cpu_ns = atomic_load_explicit(&guest->process.cpu_ns, memory_order_relaxed);
     log_write(level, "process exited",
               (struct log_field[]){LOG_FIELD_STRING("component", guest->component->name),
                                    pid_field(guest),
                                    LOG_FIELD_STRING("class", exit_class_name(exit->exit_class)),
                                    LOG_FIELD_STRING("reason", exit->reason),
+                                   LOG_FIELD_NUMBER("cpu_us", cpu_ns / MICROSECOND_NS),
+                                   LOG_FIELD_NUMBER("memory_bytes", memory_of(guest)),
+                                   LOG_FIELD_NUMBER("messages_received", traffic.received),
+                                   LOG_FIELD_NUMBER("bytes_received", traffic.received_bytes),
+                                   LOG_FIELD_NUMBER("messages_sent", traffic.sent),
+                                   LOG_FIELD_NUMBER("bytes_sent", traffic.sent_bytes),
                                    LOG_FIELD_STRING("backtrace", backtrace), LOG_FIELD_END});
 }
 
@@ -222,7 +242,9 @@ static void guest_exited(struct process *process, const struct exit *exit)
 
 static void guest_destroy(struct process *process)
 {
-    free(guest_of(process));
+    struct guest *guest = guest_of(process);
+    network_policy_release(guest->network);
+    free(guest);
 }
 
 /* ---- spawning ---- */
@@ -268,9 +290,12 @@ static struct guest *guest_create(struct component *component, const struct gues
     guest->role = options->role;
     guest->context = options->context;
     guest->grant = options->grant != NULL ? options->grant : component->grant;
+    guest->network = NULL;
+    guest->transfers = 0;
     guest->born_in = NULL;
     guest->nursery = NULL;
     guest->handles = NULL;
+    guest->fetches = NULL;
     guest->post = NULL;
     guest->announced = guest->asked_to_stop = guest->left = guest->streams = false;
     atomic_init(&guest->memory_bytes, 0);
@@ -280,6 +305,9 @@ static struct guest *guest_create(struct component *component, const struct gues
     if (!take_room(guest, worker, err)) {
         free(guest);
         return NULL;
+    }
+    if (guest->grant->network != NULL) {
+        guest->network = network_policy_retain(guest->grant->network);
     }
     return guest;
 }
@@ -292,7 +320,9 @@ static bool guest_begin(struct guest *guest, const struct guest_options *options
         &(struct engine_spawn_options){.process = guest,
                                        .entry = options->entry,
                                        .memory_max_bytes = guest->grant->memory_max_bytes,
-                                       .wasi = &guest->component->wasi});
+                                       .memory_bytes = &guest->memory_bytes,
+                                       .wasi = &guest->component->wasi,
+                                       .http = options->role->http});
     if (guest->fiber == NULL) {
         return err_set_memory(err);
     }
@@ -355,8 +385,7 @@ const struct guest *guest_from_process(const struct process *process)
 uint64_t guest_memory_bytes(const struct process *process)
 {
     const struct guest *guest = guest_from_process(process);
-    /* Relaxed: a count for readers. */
-    return guest == NULL ? 0 : atomic_load_explicit(&guest->memory_bytes, memory_order_relaxed);
+    return guest == NULL ? 0 : memory_of(guest);
 }
 
 struct guest *guest_of_call(const struct engine_call *call)
@@ -400,19 +429,16 @@ bool guest_was_refused(const struct guest *guest)
 }
 
 /* An address, from the engine itself, for a typed call. Nothing at all lies somewhere, too. */
-static uint8_t *direct_window(struct engine_call *call, uint64_t address)
+static uint8_t *direct_window(uint64_t address)
 {
     static uint8_t nowhere[8];
-    struct guest *guest = call->process;
-    /* Relaxed: as below. */
-    atomic_store_explicit(&guest->memory_bytes, call->memory_bytes, memory_order_relaxed);
     return address != 0 ? (uint8_t *)(uintptr_t)address : nowhere;
 }
 
 uint8_t *guest_window(struct engine_call *call, uint64_t pointer, uint64_t size_bytes)
 {
     if (call->direct) {
-        return direct_window(call, pointer);
+        return direct_window(pointer);
     }
     uint64_t start = (uint32_t)pointer;
     uint64_t size = (uint32_t)size_bytes;
@@ -422,9 +448,6 @@ uint8_t *guest_window(struct engine_call *call, uint64_t pointer, uint64_t size_
                  (unsigned long long)start, (unsigned long long)size, call->memory_bytes);
         return NULL;
     }
-    struct guest *guest = call->process;
-    /* Relaxed: a number for readers. */
-    atomic_store_explicit(&guest->memory_bytes, call->memory_bytes, memory_order_relaxed);
     return call->memory + start;
 }
 
@@ -450,13 +473,33 @@ enum engine_call_result guest_answer_text(struct engine_call *call, const void *
 
 enum { SECOND_NS = 1000000000 };
 
-void guest_log_denied(struct guest *guest, const char *what, const char *manifest_line)
+/* Whether it is time for another note. */
+static bool denial_allowed(struct guest *guest)
 {
     uint64_t now_ns = node_now_ns(guest->process.node);
     if (guest->log.denied_ns != 0 && now_ns - guest->log.denied_ns < SECOND_NS) {
-        return;
+        return false;
     }
     guest->log.denied_ns = now_ns;
+    return true;
+}
+
+void guest_log_refused(struct guest *guest, const char *what, const char *why)
+{
+    if (!denial_allowed(guest)) {
+        return;
+    }
+    log_write(LOG_WARN, "denied",
+              (struct log_field[]){LOG_FIELD_STRING("component", guest->component->name),
+                                   pid_field(guest), LOG_FIELD_STRING("call", what),
+                                   LOG_FIELD_STRING("why", why), LOG_FIELD_END});
+}
+
+void guest_log_denied(struct guest *guest, const char *what, const char *manifest_line)
+{
+    if (!denial_allowed(guest)) {
+        return;
+    }
     char allow[256];
     snprintf(allow, sizeof allow, "%s under the capability of [components.%s] (now \"%s\")",
              manifest_line, guest->component->name, guest->grant->name);

@@ -16,6 +16,8 @@ struct guest;
 /** What a kind of guest does besides running. Constant; every member may be NULL but `kind`. */
 struct guest_role {
     const char *kind; /**< For `ps`: "http", "command". */
+    /** Of an entry "wasi:http/incoming-handler"; its functions get the guest for `process`. Else NULL. */
+    const struct engine_http *http;
     /** Lives from one piece of mail to the next: each receive begins a unit of work, the first one says that it
      *  has started. Hears that it shall stop, instead of ending at once. */
     bool service;
@@ -52,8 +54,8 @@ bool guest_spawn(struct node *node, struct component *component,
                  const struct guest_options *options, struct worker *worker,
                  struct process **ret_process, struct err *err) MUST_USE;
 
-/** Linear memory of the guest that is this process's body, as of its last call of the platform; 0: no guest, or it has
- *  not called. Any thread (needs a reference). */
+/** Linear memory of the guest that is this process's body; it never shrinks, so also the most that it had; 0: no guest, or it has
+ *  not begun. Any thread (needs a reference). */
 uint64_t guest_memory_bytes(const struct process *process);
 
 /** Connect engine and core: once, before the first component is prepared. */
@@ -95,6 +97,9 @@ enum engine_call_result guest_answer(struct engine_call *call, int32_t value);
 /** Note a refusal in the log, at most once a second for one process, with the manifest line that
  *  would allow it (such as `env = ["NAME"]`). */
 void guest_log_denied(struct guest *guest, const char *what, const char *manifest_line);
+
+/** The same of what no line of the manifest would allow: `why`. */
+void guest_log_refused(struct guest *guest, const char *what, const char *why);
 
 /** One line from the guest, rate-limited by its grant. Owner. */
 void guest_log(struct guest *guest, unsigned level, const char *stream, const char *text,

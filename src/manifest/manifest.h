@@ -52,6 +52,9 @@ struct manifest_node {
     struct manifest_number on_escalation; /**< enum manifest_escalation */
     struct manifest_text
         user; /**< Whose rights to have once everything is bound; NULL: as started. */
+    struct manifest_number max_fetches;   /**< Requests of guests to others, over all of them. */
+    struct manifest_number fetch_keep_ms; /**< How long their connections stay, unused. */
+    struct manifest_text ca_certificates; /**< PEM of authorities beside the system's; or NULL. */
 };
 
 /** What the node does when its top supervisor gives up. */
@@ -89,6 +92,10 @@ struct manifest_limits {
     struct manifest_number max_names, max_tags, max_groups;
     struct manifest_number max_streams;         /**< Open ends of byte streams. */
     struct manifest_number stream_buffer_bytes; /**< Of a byte stream that it opens. */
+    struct manifest_number max_fetches;         /**< Requests of its own to others, open at once. */
+    struct manifest_number fetch_connect_ms;    /**< Of each. */
+    struct manifest_number fetch_idle_ms;       /**< Likewise. */
+    struct manifest_number fetch_deadline_ms;   /**< Likewise; 0: none. */
 };
 
 /** Names that a grant lists. */
@@ -106,6 +113,12 @@ struct manifest_preopen {
     uint32_t line;
 };
 
+/** One of the capabilities that a component has its grants from. */
+struct manifest_ancestor {
+    const char *name;
+    uint32_t line; /**< Of its header. */
+};
+
 /** [components.<name>] with everything that its grant gives. */
 struct manifest_component {
     const char *name;
@@ -113,6 +126,9 @@ struct manifest_component {
     struct manifest_text source;     /**< Path as this program opens it. */
     struct manifest_text capability; /**< Profile or [capabilities.<name>]. */
     const char *profile;             /**< The profile at the root of that. */
+    const struct manifest_ancestor
+        *lineage; /**< The capability, and what that inherits; no profile. */
+    size_t ancestor_count;
     struct manifest_text entry; /**< Export to call when a route names none; NULL: none given. */
     struct manifest_text namespace;
     struct manifest_number max_processes;    /**< 0: only the node's limit. */
@@ -127,11 +143,13 @@ struct manifest_component {
     struct manifest_limits limits;
     struct manifest_flag allow_stdio;
     struct manifest_names allow_spawn, allow_namespaces;
+    struct manifest_names allow_network; /**< "*" as the only one: any public address. */
     struct manifest_flag allow_process_control;
     struct manifest_flag accept_links;
     const char *const
         *environment; /**< "NAME=value" of what is granted and set; NULL-terminated. */
     const char *const *environment_names; /**< What is granted; NULL-terminated. */
+    const uint32_t *environment_lines;    /**< Where each of those is. */
     const struct manifest_preopen *preopens;
     size_t preopen_count;
 };

@@ -110,6 +110,7 @@ static void capability_read(struct loader *loader, const struct toml_node *node,
     schema_read(loader, &SCHEMA_CAPABILITY, title, node, ret);
     read_env(loader, ret);
     grants_read(loader, ret);
+    network_read(loader, ret);
     preopens_read(loader, ret);
 }
 
@@ -235,7 +236,8 @@ static void apply_env(struct loader *loader, const struct capability *leaf,
     }
     const char **granted = loader_alloc(loader, most + 1, sizeof(*granted));
     const char **set = loader_alloc(loader, most + 1, sizeof(*set));
-    if (granted == NULL || set == NULL) {
+    uint32_t *lines = loader_alloc(loader, most + 1, sizeof(*lines));
+    if (granted == NULL || set == NULL || lines == NULL) {
         return;
     }
     for (const struct capability *at = leaf; at != NULL; at = at->parent) {
@@ -244,6 +246,7 @@ static void apply_env(struct loader *loader, const struct capability *leaf,
             if (list_holds(granted, names, name)) {
                 continue;
             }
+            lines[names] = loader_value(loader, at->env_names.nodes[i]).line;
             granted[names++] = name;
             const char *value = loader->world->variable(loader->world->argument, name);
             if (value != NULL) {
@@ -253,6 +256,7 @@ static void apply_env(struct loader *loader, const struct capability *leaf,
         }
     }
     component->environment_names = granted;
+    component->environment_lines = lines;
     component->environment = set;
 }
 
@@ -284,6 +288,26 @@ static void apply_preopens(struct loader *loader, const struct capability *leaf,
     component->preopen_count = count;
 }
 
+/* For whoever wants to know where something comes from. */
+static void apply_lineage(struct loader *loader, const struct capability *leaf,
+                          struct manifest_component *component)
+{
+    size_t count = 0;
+
+    for (const struct capability *at = leaf; at != NULL; at = at->parent) {
+        count++;
+    }
+    struct manifest_ancestor *lineage = loader_alloc(loader, count, sizeof(*lineage));
+    if (lineage == NULL) {
+        return;
+    }
+    for (const struct capability *at = leaf; at != NULL; at = at->parent) {
+        lineage[component->ancestor_count++] = (struct manifest_ancestor){
+            loader_format(loader, "%s", at->name), loader_key(loader, at->table).line};
+    }
+    component->lineage = lineage;
+}
+
 void capability_apply(struct loader *loader, struct manifest_component *component)
 {
     const struct capability *leaf = capability_find(loader, component->capability.value);
@@ -302,7 +326,9 @@ void capability_apply(struct loader *loader, struct manifest_component *componen
         component->allow_stdio = (struct manifest_flag){true, MANIFEST_PROFILE};
     }
     grants_apply(leaf, component);
+    network_apply(leaf, component);
     apply_limits(loader, leaf, component);
     apply_env(loader, leaf, component);
     apply_preopens(loader, leaf, component);
+    apply_lineage(loader, leaf, component);
 }

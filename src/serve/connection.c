@@ -238,6 +238,7 @@ void connection_end_exchange(struct connection *connection)
     exchange->ended_ns = exchange->logged ? lane->env->monotonic_ns(lane->env) : exchange->began_ns;
     lane_count_response(lane, exchange->cut ? 0 : exchange->sent_status);
     connection->exchange = NULL;
+    connection->http1.trailers = NULL;
     /* Also after all of the answer: a process that goes on behind it goes on for nobody. */
     exchange_leave(exchange, true);
     lane_give_exchange(lane, exchange);

@@ -318,6 +318,40 @@ enum exchange_result exchange_write(struct exchange *exchange, const void *data,
     BUG("stream result %d for a writer", (int)result);
 }
 
+struct text exchange_trailers(const struct exchange *exchange)
+{
+    return (struct text){(const char *)exchange->trailers.data, exchange->trailers.size};
+}
+
+void exchange_complete(struct exchange *exchange, const struct header *trailers,
+                       size_t trailer_count)
+{
+    lock_take(&exchange->lock);
+    bool misplaced = exchange->answer != ANSWER_STREAM || exchange->finished || exchange->completed;
+    lock_release(&exchange->lock);
+    if (misplaced) {
+        return;
+    }
+    if (UNLIKELY(exchange->compressor != NULL)) {
+        if (!exchange_complete_coding(exchange)) {
+            exchange->coding_failed = true; /* The same again at the end, where it is told. */
+            return;
+        }
+        exchange_end_coding(exchange);
+    }
+    struct shaped_lines lines = {.content = &exchange->out_trailers,
+                                 .max_bytes = EXCHANGE_HEAD_MAX};
+    if (!shaping_add_plain(&lines, trailers, trailer_count)) {
+        bytes_clear(&exchange->out_trailers); /* Nobody may depend on them. */
+    }
+    exchange_hold(exchange, (long long)exchange->out_trailers.capacity);
+    lock_take(&exchange->lock);
+    exchange->completed = true;
+    lock_release(&exchange->lock);
+    /* After `completed`, as in exchange_finish(). */
+    stream_end(&exchange->out);
+}
+
 void exchange_finish(struct exchange *exchange, const struct exchange_outcome *outcome)
 {
     /* Only this side changes `answer`; until it does, `content` is free to hold the text. */
@@ -346,12 +380,12 @@ void exchange_finish(struct exchange *exchange, const struct exchange_outcome *o
     }
     exchange->finished = true;
     bool left = exchange->left;
-    enum exchange_answer answer = exchange->answer;
+    bool streams = exchange->answer == ANSWER_STREAM && !exchange->completed;
     bool news = exchange_claim_news(exchange);
     lock_release(&exchange->lock);
     if (left && exchange->home->ended != NULL) {
         exchange->home->ended(exchange);
-    } else if (answer == ANSWER_STREAM) {
+    } else if (streams) {
         /* After `finished`: who reads the end of the stream knows whether it ended well. */
         stream_end(&exchange->out);
     }

@@ -55,6 +55,7 @@ struct exchange {
     bool waking;                     /* guarded by lock: the waker is being called */
     enum exchange_answer answer;     /* guarded by lock */
     bool whole;                      /* guarded by lock: the stream is a whole answer, see view */
+    bool completed;                  /* guarded by lock: all of the stream was written */
     struct exchange_waker waker;     /* guarded by lock */
     struct exchange_outcome outcome; /* guarded by lock; constant once finished */
 
@@ -81,6 +82,9 @@ struct exchange {
     uint64_t file_offset;
     struct session *session;
     const char *offers; /* with a 426: what may be asked for; NULL: nothing. Constant text */
+
+    struct bytes trailers;    /* connection's, until the end of `body`: of the request */
+    struct bytes out_trailers; /* answering side's until `completed`: header lines */
 
     struct stream body, out;
     bool body_open, out_open; /* initialised; body: constant once dispatched, out: with answer */
@@ -115,6 +119,7 @@ struct exchange_view {
     bool finished;
     bool body_wanted;
     bool whole; /**< A stream that goes on for a client that has shut its sending side. */
+    bool completed; /**< All of a stream was written, whatever becomes of its writer. */
 };
 struct exchange_view exchange_look(struct exchange *exchange);
 
@@ -127,6 +132,9 @@ size_t exchange_body_unread(struct exchange *exchange);
 
 /** Hand over a piece of the body, of at most that size. */
 void exchange_body_add(struct exchange *exchange, struct text piece);
+
+/** Some of the trailers' "name: value" lines, each ended by a newline, in front of exchange_body_end(). False: out of memory. */
+bool exchange_body_trailers(struct exchange *exchange, struct text piece) MUST_USE;
 
 /** The body is complete. */
 void exchange_body_end(struct exchange *exchange);

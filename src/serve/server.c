@@ -1,5 +1,6 @@
 #include "serve/server.h"
 
+#include "guest/network.h"
 #include "serve/inheritance.h"
 #include "serve/listener.h"
 
@@ -20,10 +21,11 @@ struct place {
     char text[ENDPOINT_TEXT_BYTES];
     int sockets[ENDPOINT_SOCKETS_MAX];
     unsigned socket_count;
-    char *key;    /* owned: what the sockets are called when they are handed over */
-    bool owns;    /* of a unix socket: its file is to be removed */
-    bool to_own;  /* the same, once the place is settled */
-    dev_t device; /* of a unix socket's file, to remove no other */
+    uint16_t port; /* no guest reaches it; 0: none */
+    char *key;     /* owned: what the sockets are called when they are handed over */
+    bool owns;     /* of a unix socket: its file is to be removed */
+    bool to_own;   /* the same, once the place is settled */
+    dev_t device;  /* of a unix socket's file, to remove no other */
     ino_t inode;
 };
 
@@ -107,6 +109,10 @@ static bool place_bind(struct place *place, const struct serve_options *options,
         }
     }
     place_know_file(place);
+    struct ip ip;
+    if (network_address(&place->endpoint.address.any, &ip, &place->port)) {
+        network_own(place->port);
+    }
     endpoint_format(&place->endpoint, options->tls != NULL, place->text);
     return true;
 }
@@ -123,6 +129,10 @@ static void place_unbind(struct place *place)
     for (unsigned i = 0; i < place->socket_count; i++) {
         close(place->sockets[i]);
     }
+    if (place->port != 0) {
+        network_disown(place->port);
+    }
+    place->port = 0;
     place->socket_count = 0;
 }
 

@@ -178,6 +178,9 @@ static void read_input(struct websocket_session *session, struct text *input)
             break;
         }
         take(session, &step);
+        if (input->size == 0 && websocket_reader_is_between(&session->reader)) {
+            break; /* Not once more for nothing. */
+        }
     }
     check_room(session);
     if (!websocket_reader_is_in_frame(&session->reader) || session->stage != STAGE_OPEN) {

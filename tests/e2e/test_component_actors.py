@@ -20,7 +20,7 @@ def act(home, workshop):
 
 
 @pytest.mark.parametrize("what", ["process", "messages", "calls", "ties", "names", "timers", "streams", "supervisors",
-                                  "spawning"])
+                                  "spawning", "fetching"])
 def test_a_component_has_what_core_modules_have(act, what):
     done = act(what)
     assert done.status == 0, done

@@ -364,6 +364,19 @@ static void child_of_actor(void)
     CHECK(string_is(&spawner, "actor"));
 }
 
+static void fetching(void)
+{
+    error why;
+    actor_string_t method = text("GET"), headers = text(""), none = text("gopher://nowhere/");
+    mote_runtime_fetching_fetched_t fetched;
+    mote_runtime_fetching_fetched_head_t head;
+    mote_runtime_fetching_fetch_options_t options = {.redirects = 1};
+    CHECK(!mote_runtime_fetching_fetch_start(&method, &none, &headers, &options, &fetched, &why));
+    CHECK(why == ERROR(INVALID));
+    CHECK(!mote_runtime_fetching_fetch_head(77, NULL, &head, &why) && why == ERROR(NOT_FOUND));
+    CHECK(!mote_runtime_fetching_fetch_close(77, &why) && why == ERROR(NOT_FOUND));
+}
+
 /* ---- ways to end ---- */
 
 static void trap(void)
@@ -421,27 +434,17 @@ static void call_for_ever(void)
 static const struct {
     const char *name;
     void (*function)(void);
-} functions[] = {{"process", process},
-                 {"messages", messages},
-                 {"calls", calls},
-                 {"echo", echo},
-                 {"ties", ties},
-                 {"names", names},
-                 {"timers", timers},
-                 {"streams", streams},
-                 {"writer", writer},
-                 {"supervisors", supervisors},
-                 {"child", child},
-                 {"spawning", spawning},
-                 {"child of actor", child_of_actor},
-                 {"trap", trap},
-                 {"spin", spin},
-                 {"grow", grow},
-                 {"leave", leave},
-                 {"park", park},
-                 {"nap", nap},
-                 {"read", read_for_ever},
-                 {"call", call_for_ever}};
+} functions[] = {{"process", process},    {"messages", messages},
+                 {"calls", calls},        {"echo", echo},
+                 {"ties", ties},          {"names", names},
+                 {"timers", timers},      {"streams", streams},
+                 {"writer", writer},      {"supervisors", supervisors},
+                 {"child", child},        {"spawning", spawning},
+                 {"fetching", fetching},  {"child of actor", child_of_actor},
+                 {"trap", trap},          {"spin", spin},
+                 {"grow", grow},          {"leave", leave},
+                 {"park", park},          {"nap", nap},
+                 {"read", read_for_ever}, {"call", call_for_ever}};
 
 void exports_actor_run(void)
 {

@@ -5,6 +5,7 @@ use crate::image::Image;
 use crate::wasi::{CWasi, Preview2};
 use std::ffi::c_void;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::{Error, Memory, ResourceLimiter, Result};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{WasiCtxView, WasiView};
@@ -48,6 +49,17 @@ impl fmt::Display for Stopped {
 }
 impl std::error::Error for Stopped {}
 
+/// A host function ended the guest, as if its entry had returned.
+#[derive(Debug)]
+pub struct Left;
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("left")
+    }
+}
+impl std::error::Error for Left {}
+
 /// A host function ended the guest.
 #[derive(Debug)]
 pub struct HostTrap(pub String);
@@ -66,6 +78,8 @@ pub struct Limiter {
     pub memory_each_bytes: u64,
     /// What they have now.
     pub memory_used_bytes: u64,
+    /// Where C reads that, and keeps it longer than the fiber; NULL: nowhere.
+    pub account: Option<&'static AtomicU64>,
     pub table_elements: u64,
 }
 
@@ -89,6 +103,10 @@ impl ResourceLimiter for Limiter {
         }
         // A growth that fails after this ends the guest, so the sum stays right.
         self.memory_used_bytes = together;
+        // Relaxed: a number for readers.
+        if let Some(account) = self.account {
+            account.store(together, Ordering::Relaxed);
+        }
         Ok(true)
     }
 

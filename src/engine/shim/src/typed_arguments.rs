@@ -191,6 +191,42 @@ impl Argument for Option<SpawnOptions> {
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
+pub struct FetchOptions {
+    #[component(name = "has-body")]
+    has_body: bool,
+    #[component(name = "body-bytes")]
+    body_bytes: Option<u64>,
+    redirects: u32,
+    #[component(name = "connect-ms")]
+    connect_ms: u32,
+    #[component(name = "head-ms")]
+    head_ms: u32,
+    #[component(name = "idle-ms")]
+    idle_ms: u32,
+    #[component(name = "deadline-ms")]
+    deadline_ms: u32,
+}
+
+impl Argument for Option<FetchOptions> {
+    fn put(&self, _: &mut Store<'_>, to: &mut Arguments) -> Result<()> {
+        let address = self.as_ref().map_or(0, |options| {
+            to.keep(CFetchOptions {
+                flags: u32::from(options.has_body) | u32::from(options.body_bytes.is_some()) << 1,
+                redirects: options.redirects,
+                body_bytes: options.body_bytes.unwrap_or(0),
+                connect_ms: options.connect_ms,
+                head_ms: options.head_ms,
+                idle_ms: options.idle_ms,
+                deadline_ms: options.deadline_ms,
+            })
+        });
+        to.push(address);
+        Ok(())
+    }
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
 pub struct WaitItem {
     kind: WaitKind,
     handle: i32,

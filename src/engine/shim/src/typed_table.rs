@@ -93,6 +93,7 @@ typed_enum! {
         Readable "readable" 1,
         Writable "writable" 2,
         ClientGone "client-gone" 3,
+        Fetched "fetched" 4,
     }
 }
 
@@ -117,6 +118,22 @@ typed_enum! {
         Permanent "permanent" 0,
         Transient "transient" 1,
         Temporary "temporary" 2,
+    }
+}
+
+typed_enum! {
+    FetchReason {
+        Ok "ok" 0,
+        Denied "denied" 1,
+        Name "name" 2,
+        Connect "connect" 3,
+        Tls "tls" 4,
+        Timeout "timeout" 5,
+        Closed "closed" 6,
+        Protocol "protocol" 7,
+        Limit "limit" 8,
+        Cancelled "cancelled" 9,
+        Memory "memory" 10,
     }
 }
 
@@ -229,9 +246,13 @@ pub struct CInfo {
     pub links: u32,
     pub monitors: u32,
     pub timers: u32,
-    pub reserved: [u32; 5],
+    pub reserved: u32,
+    pub messages_received: u64,
+    pub bytes_received: u64,
+    pub messages_sent: u64,
+    pub bytes_sent: u64,
 }
-const _: () = assert!(std::mem::size_of::<CInfo>() == 96);
+const _: () = assert!(std::mem::size_of::<CInfo>() == 112);
 #[derive(ComponentType, Lower)]
 #[component(record)]
 pub struct Info {
@@ -259,6 +280,14 @@ pub struct Info {
     pub monitors: u32,
     #[component(name = "timers")]
     pub timers: u32,
+    #[component(name = "messages-received")]
+    pub messages_received: u64,
+    #[component(name = "bytes-received")]
+    pub bytes_received: u64,
+    #[component(name = "messages-sent")]
+    pub messages_sent: u64,
+    #[component(name = "bytes-sent")]
+    pub bytes_sent: u64,
 }
 impl Layout for CInfo {
     type Record = Info;
@@ -276,6 +305,10 @@ impl Layout for CInfo {
             links: self.links,
             monitors: self.monitors,
             timers: self.timers,
+            messages_received: self.messages_received,
+            bytes_received: self.bytes_received,
+            messages_sent: self.messages_sent,
+            bytes_sent: self.bytes_sent,
         })
     }
 }
@@ -405,12 +438,89 @@ impl Layout for CChildState {
     }
 }
 
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CFetchOptions {
+    pub flags: u32,
+    pub redirects: u32,
+    pub body_bytes: u64,
+    pub connect_ms: u32,
+    pub head_ms: u32,
+    pub idle_ms: u32,
+    pub deadline_ms: u32,
+}
+const _: () = assert!(std::mem::size_of::<CFetchOptions>() == 32);
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CFetched {
+    pub fetch: i32,
+    pub body: i32,
+    pub answer: i32,
+    pub reserved: u32,
+}
+const _: () = assert!(std::mem::size_of::<CFetched>() == 16);
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub struct Fetched {
+    #[component(name = "fetch")]
+    pub fetch: i32,
+    #[component(name = "body")]
+    pub body: i32,
+    #[component(name = "answer")]
+    pub answer: i32,
+}
+impl Layout for CFetched {
+    type Record = Fetched;
+    fn record(&self) -> Result<Fetched> {
+        Ok(Fetched {
+            fetch: self.fetch,
+            body: self.body,
+            answer: self.answer,
+        })
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CFetchHead {
+    pub status: u32,
+    pub headers: u32,
+}
+const _: () = assert!(std::mem::size_of::<CFetchHead>() == 8);
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub struct FetchHead {
+    #[component(name = "status")]
+    pub status: u32,
+    #[component(name = "headers")]
+    pub headers: u32,
+}
+impl Layout for CFetchHead {
+    type Record = FetchHead;
+    fn record(&self) -> Result<FetchHead> {
+        Ok(FetchHead {
+            status: self.status,
+            headers: self.headers,
+        })
+    }
+}
+
 #[rustfmt::skip]
 pub fn link(to: &mut Link<'_>) -> Result<()> {
     to.interface("events");
     to.now::<(WasmStr,), Status>("sse-begin", "sse_begin", 1)?;
     to.waiting::<(Option<WasmStr>, Option<WasmStr>, i32, Option<WasmList<u8>>), Status>("sse-send", "sse_send", 4)?;
+    to.waiting::<(WasmList<u8>,), Status>("sse-write", "sse_write", 1)?;
     to.waiting::<(WasmStr,), Status>("sse-comment", "sse_comment", 1)?;
+    to.interface("fetching");
+    to.now::<(WasmStr, WasmStr, WasmStr, Option<FetchOptions>), Out<CFetched>>("fetch-start", "fetch_start", 4)?;
+    to.waiting::<(i32, Option<u64>), Out<CFetchHead>>("fetch-head", "fetch_head", 1)?;
+    to.now::<(i32, WasmStr), Whole<String>>("fetch-header", "fetch_header", 2)?;
+    to.now::<(i32,), Whole<String>>("fetch-headers", "fetch_headers", 1)?;
+    to.now::<(i32,), Whole<String>>("fetch-trailers", "fetch_trailers", 1)?;
+    to.now::<(i32,), Size>("fetch-reason", "fetch_reason", 1)?;
+    to.now::<(i32,), Status>("fetch-close", "fetch_close", 1)?;
     to.interface("http");
     to.now::<(RequestField,), Whole<String>>("request-get", "request_get", 1)?;
     to.now::<(WasmStr,), Whole<String>>("request-param", "request_param", 1)?;
@@ -476,7 +586,7 @@ pub fn link(to: &mut Link<'_>) -> Result<()> {
     to.now::<(u64,), Wide>("monitor", "monitor", 1)?;
     to.now::<(u64,), Status>("demonitor", "demonitor", 1)?;
     to.now::<(bool,), Flag>("trap-exits", "trap_exits", 1)?;
-    to.waiting::<(WasmStr,), Nothing>("exit", "exit", 1)?;
+    to.now::<(WasmStr,), Nothing>("exit", "exit", 1)?;
     to.now::<(u64, WasmStr), Status>("exit-signal", "exit_signal", 2)?;
     to.now::<(u64,), Status>("kill", "kill", 1)?;
     to.interface("timers");
