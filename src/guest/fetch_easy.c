@@ -34,6 +34,7 @@ static int on_connected(void *argument, char *to, char *from, int to_port, int f
     (void)from, (void)from_port;
     fetch->connected = true;
     fetch->active_ns = worker_look(&fetch->lane->loop->worker);
+    fetch_set_timer(fetch);
     if (ip_parse(to, strlen(to), &ip) && to_port > 0 && to_port <= UINT16_MAX &&
         fetch_may_reach(fetch, &ip, (uint16_t)to_port)) {
         return CURL_PREREQFUNC_OK;

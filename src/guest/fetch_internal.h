@@ -161,5 +161,8 @@ bool fetch_easy_arm(struct fetch *fetch) MUST_USE;
 /** Whether its aim may be had at that address; if not, that is noted. */
 bool fetch_may_reach(struct fetch *fetch, const struct ip *ip, uint16_t port);
 
+/** Run its timer for the first of its times that is over next: when they begin to count. */
+void fetch_set_timer(struct fetch *fetch);
+
 /** The head is complete: the holder learns of it. */
 void fetch_publish(struct fetch *fetch);

@@ -68,7 +68,7 @@ static uint64_t next_due(const struct fetch *fetch)
                             : sooner(due_ns, fetch->aimed_ns, fetch->connect_ns);
 }
 
-static void set_timer(struct fetch *fetch)
+void fetch_set_timer(struct fetch *fetch)
 {
     timer_cancel(&fetch->timer);
     uint64_t due_ns = next_due(fetch);
@@ -84,7 +84,7 @@ static void look_at_time(struct fetch *fetch)
         fetch->active_ns = now_ns;
     }
     if (now_ns < next_due(fetch)) {
-        set_timer(fetch);
+        fetch_set_timer(fetch);
         return;
     }
     const char *text = "its whole time is over";
@@ -182,7 +182,7 @@ static void aim(struct fetch *fetch)
 {
     fetch->aimed_ns = now_of(fetch);
     fetch->connected = false;
-    set_timer(fetch);
+    fetch_set_timer(fetch);
     if (fetch->aim.literal) {
         if (!fetch_may_reach(fetch, &fetch->aim.ip, fetch->aim.port)) {
             fetch_transfer_end(fetch, FETCH_DENIED, "the address is out of reach");

@@ -422,7 +422,7 @@ void network_policy_advise(const struct ip *address, uint16_t port, const char *
     char endpoint[IP_TEXT_BYTES];
     ip_format_endpoint(&ip, port, endpoint);
     if (is_nobody(&ip) || is_own(&ip, port)) {
-        snprintf(ret, NETWORK_ADVICE_BYTES, "none: %s is %s, which no grant opens", endpoint,
+        snprintf(ret, NETWORK_ADVICE_BYTES, "no allow-network opens %s, which is %s,", endpoint,
                  is_nobody(&ip) ? "nobody's address" : "a listener of this node");
     } else if (host != NULL && network_is_public(&ip) && name_parse(host, strlen(host), name) &&
                !ends_like_address(name)) {

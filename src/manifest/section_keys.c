@@ -150,7 +150,7 @@ static const struct field NODE_FIELDS[] = {
     {CHOICE("on-escalation", struct manifest_node, on_escalation, ESCALATIONS, MANIFEST_STAY_DOWN)},
     {TEXT("user", struct manifest_node, user, NULL), .zero = "as started"},
     {NUMBER("max-fetches", struct manifest_node, max_fetches, 1, 65536, 1024)},
-    {NUMBER("fetch-keep-ms", struct manifest_node, fetch_keep_ms, 1, DAY_MS, 15000)},
+    {NUMBER("fetch-keep-ms", struct manifest_node, fetch_keep_ms, 1, DAY_MS, 5000)},
     {TEXT("ca-certificates", struct manifest_node, ca_certificates, NULL),
      .check = authorities_check, .zero = "the system's"},
     {LATER("store")},

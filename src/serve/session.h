@@ -54,6 +54,7 @@ struct session_type {
 struct session {
     const struct session_type *type;
     struct session_carrier *carrier; /**< Set by the carrier; NULL before. */
+    bool agreed; /**< Set by the session once the client has said that nothing more will come. */
 };
 
 static inline void session_news(struct session *session)
