@@ -252,6 +252,7 @@ def test_a_redirect_out_of_reach_is_denied(net, origin, where):
     target.append(where.format(node=node.address.rsplit(":", 1)[1].strip("/")))
     response = ask(node, "get", server.url(), redirects=5)
     assert (response.status, response.text) == (403, "-1\n")
+    node.log.wait_for("denied", "fetch", "allow-network")
 
 
 # ---- who may not be asked ----
@@ -404,7 +405,7 @@ def test_a_server_that_leaves_while_it_is_sent_to(net, origin):
         peer.reset()
     server = origin(behave)
     node = net()
-    failed(node.post("/post?" + urllib.parse.urlencode({"url": server.url(), "method": "PUT"}), b"x" * 3000000),
+    failed(node.post("/post?" + urllib.parse.urlencode({"url": server.url(), "method": "PUT"}), b"x" * 30000000),
            CLOSED)
 
 
@@ -415,7 +416,7 @@ def test_an_answer_before_the_body_is_read_is_an_answer(net, origin):
         peer.wait_end()
     server = origin(behave)
     node = net()
-    response = node.post("/post?" + urllib.parse.urlencode({"url": server.url(), "method": "PUT"}), b"x" * 3000000)
+    response = node.post("/post?" + urllib.parse.urlencode({"url": server.url(), "method": "PUT"}), b"x" * 30000000)
     assert (response.status, response.text) == (413, "too much")
 
 
@@ -579,7 +580,7 @@ def http2(peer):
             if isinstance(event, h2.events.RequestReceived):
                 path = dict(event.headers)[":path"]
                 connection.send_headers(event.stream_id, [(":status", "200"), ("x-path", path)])
-                left[event.stream_id] = 300000
+                left[event.stream_id] = 3000000
         for stream, size in list(left.items()):
             while size > 0 and (room := min(connection.local_flow_control_window(stream), 16384, size)) > 0:
                 size -= room
@@ -596,7 +597,7 @@ def test_http2_where_the_server_speaks_it(serve, workshop, origin, authority):
                           node={"ca-certificates": authority.path, "workers": 1}))
     for _ in range(3):
         response = ask(node, "get", server.url(host="localhost"))
-        assert response.status == 200 and response.body == b"x" * 300000
+        assert response.status == 200 and response.body == b"x" * 3000000
     assert "x-path: /b\n" in ask(node, "head", server.url("/b", host="localhost")).text
 
 
