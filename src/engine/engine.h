@@ -102,7 +102,7 @@ struct engine_call {
 
 enum engine_call_result {
     ENGINE_CALL_DONE,
-    ENGINE_CALL_PARK, /**< Only where `parks`: the fiber waits; called again at the next poll, for
+    ENGINE_CALL_PARK,  /**< Only where `parks`: the fiber waits; called again at the next poll, for
                            which the engine wakes nobody. */
     ENGINE_CALL_TRAP,  /**< End the guest; ENGINE_EXIT_HOST with `text`. */
     ENGINE_CALL_LEAVE, /**< End the guest as if its entry had returned: ENGINE_EXIT_RETURNED. */
@@ -151,6 +151,10 @@ bool engine_image_entry(struct engine_image *image, const char *name, uint32_t *
 /** What a guest writes to standard output (1) or error (2). False: refused (an error for the guest). */
 typedef bool (*engine_output)(void *process, int fd, const uint8_t *data, size_t size_bytes);
 
+/** A call by a path was refused for want of a grant: which, and the errno of preview 1 that the guest gets (8: no such
+ *  descriptor, 63 and 76: not permitted, 69: for reading only). Within a turn. */
+typedef void (*engine_denied)(void *process, const char *call, int wasi_errno);
+
 /** Opened at the first poll; one that cannot be ends the fiber with ENGINE_EXIT_HOST. */
 struct engine_preopen {
     const char *host_path, *guest_path;
@@ -166,6 +170,7 @@ struct engine_wasi {
     size_t preopen_count;
     bool inherit_stdin, inherit_stdout, inherit_stderr; /**< The node's own descriptors. */
     engine_output output; /**< Where 1 and 2 go if not inherited; NULL: refused. */
+    engine_denied denied; /**< Told of what a module was refused; NULL: nobody. */
 };
 
 /* ---- wasi:http ---- */
@@ -201,7 +206,7 @@ struct engine_http_answer {
 
 enum engine_http_result {
     ENGINE_HTTP_OK,
-    ENGINE_HTTP_WAIT,      /**< Nothing now: ask again at the next poll, for which the engine wakes nobody. */
+    ENGINE_HTTP_WAIT, /**< Nothing now: ask again at the next poll, for which the engine wakes nobody. */
     ENGINE_HTTP_ENDED,     /**< Read: the body is over. Answer: all of it was taken. */
     ENGINE_HTTP_CLOSED,    /**< Nobody is there: the guest's next read or write fails. */
     ENGINE_HTTP_TOO_LARGE, /**< Read: the body is larger than it may be. */
@@ -217,7 +222,8 @@ struct engine_http {
     /** Once. What it names holds until the fiber is destroyed. */
     void (*request)(void *process, struct engine_http_request *ret);
     /** Some of its body. */
-    enum engine_http_result (*read)(void *process, uint8_t *data, size_t capacity, size_t *ret_read);
+    enum engine_http_result (*read)(void *process, uint8_t *data, size_t capacity,
+                                    size_t *ret_read);
     /** After ENGINE_HTTP_ENDED: what came behind the body. Returns how many. */
     size_t (*trailers)(void *process, struct engine_header *ret, size_t capacity);
     /** At most once. `*ret_taken` of `data`: the rest comes by `write`. */
@@ -333,7 +339,8 @@ struct engine_spawn_options {
     atomic_uint_least64_t *memory_bytes;
     const struct engine_wasi *wasi; /**< NULL: nothing but clocks and random. Context made at the
                                          first WASI call. */
-    const struct engine_http *http; /**< For an entry "wasi:http/incoming-handler"; else NULL. Borrowed. */
+    const struct engine_http
+        *http; /**< For an entry "wasi:http/incoming-handler"; else NULL. Borrowed. */
 };
 
 /** A run that has not begun: the first poll makes the instance, calls `_initialize` when there is one

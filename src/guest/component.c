@@ -74,6 +74,7 @@ static void describe_wasi(struct component *component)
         .inherit_stdout = grant->inherit_stdio,
         .inherit_stderr = grant->inherit_stdio,
         .output = guest_output,
+        .denied = guest_denied,
     };
 }
 

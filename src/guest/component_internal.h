@@ -44,3 +44,6 @@ struct component {
 
 /** Where output of its guests goes (guest.c). */
 bool guest_output(void *process, int fd, const uint8_t *data, size_t size_bytes);
+
+/** Likewise: what WASI refused it. */
+void guest_denied(void *process, const char *call, int wasi_errno);

@@ -531,6 +531,21 @@ void guest_log(struct guest *guest, unsigned level, const char *stream, const ch
                                    LOG_FIELD_TEXT("text", text, kept), LOG_FIELD_END});
 }
 
+void guest_denied(void *process, const char *call, int wasi_errno)
+{
+    enum { WASI_BADF = 8 };
+    struct guest *guest = process;
+    bool has_folders = guest->grant->preopen_count > 0;
+    /* In a terminal it is told as any command tells it; with folders a wrong descriptor is a mistake, not a wish. */
+    if (guest->grant->inherit_stdio || (has_folders && wasi_errno == WASI_BADF)) {
+        return;
+    }
+    guest_log_denied(guest, call,
+                     has_folders
+                         ? "preopen = [{ path = \"FOLDER\", guest = \"/FOLDER\", mode = \"rw\" }]"
+                         : "preopen = [{ path = \"FOLDER\", guest = \"/FOLDER\", mode = \"ro\" }]");
+}
+
 bool guest_output(void *process, int fd, const uint8_t *data, size_t size_bytes)
 {
     struct guest *guest = process;

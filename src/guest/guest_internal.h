@@ -38,8 +38,8 @@ struct guest {
     bool left;            /* owner: by exit(): it stays parked in that call until it is reclaimed */
     struct exit *leaving; /* owner: of the turn under way, what exit() fills */
     bool streams;         /* owner: see guest_begin_stream() */
-    struct network_policy *network; /* constant: its grant's, retained; NULL: nothing */
-    unsigned transfers;             /* owner: requests of a component that are under way */
+    struct network_policy *network;     /* constant: its grant's, retained; NULL: nothing */
+    unsigned transfers;                 /* owner: requests of a component that are under way */
     atomic_uint_least64_t memory_bytes; /* the engine writes, any thread reads: of linear memory */
 };
 

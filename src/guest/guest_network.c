@@ -70,7 +70,8 @@ static bool allows(void *process, enum engine_socket_use use,
         return true;
     }
     /* Whoever listens has been allowed to; the address is its client's. */
-    if (use == ENGINE_SOCKET_ACCEPT || network_policy_allows(guest->network, &ip, address->port, NULL)) {
+    if (use == ENGINE_SOCKET_ACCEPT ||
+        network_policy_allows(guest->network, &ip, address->port, NULL)) {
         return true;
     }
     /* On another thread its guest may write to the log at this moment. */
@@ -142,20 +143,21 @@ static bool start(struct guest_fetch *own, struct fetcher *fetcher,
         fields[i] = (struct fetch_field){header->name.data, header->value.data, header->name.size,
                                          header->value.size};
     }
-    struct fetch_request request = {.method = from->method.data,
-                                    .method_bytes = from->method.size,
-                                    .url = from->url.data,
-                                    .url_bytes = from->url.size,
-                                    .fields = fields,
-                                    .field_count = from->header_count,
-                                    .has_body = from->has_body,
-                                    .body_bytes = from->body_bytes,
-                                    .connect_ns = shorter(from->connect_ns, grant->fetch_connect_ns),
-                                    .head_ns = from->head_ns,
-                                    .idle_ns = shorter(from->idle_ns, grant->fetch_idle_ns),
-                                    .whole_ns = grant->fetch_whole_ns,
-                                    .policy = guest->network,
-                                    .buffer_bytes = FETCH_BUFFER_BYTES_MIN};
+    struct fetch_request request = {
+        .method = from->method.data,
+        .method_bytes = from->method.size,
+        .url = from->url.data,
+        .url_bytes = from->url.size,
+        .fields = fields,
+        .field_count = from->header_count,
+        .has_body = from->has_body,
+        .body_bytes = from->body_bytes,
+        .connect_ns = shorter(from->connect_ns, grant->fetch_connect_ns),
+        .head_ns = from->head_ns,
+        .idle_ns = shorter(from->idle_ns, grant->fetch_idle_ns),
+        .whole_ns = grant->fetch_whole_ns,
+        .policy = guest->network,
+        .buffer_bytes = FETCH_BUFFER_BYTES_MIN};
     struct stream_waker waker = {.wake = wake, .argument = &guest->process, .retain = retain};
     own->fetch = fetch_start(fetcher, &request, waker, &own->writer, &own->reader, err);
     if (own->fetch == NULL) {

@@ -270,6 +270,17 @@ void connection_drain(struct connection *connection)
     }
 }
 
+void connection_dismiss(struct connection *connection)
+{
+    if (connection->phase == CONNECTION_OPEN && connection->dispatched) {
+        /* Its client comes back, to whoever serves then. */
+        connection->last = exchange_dismiss(connection->exchange) || connection->last;
+    } else if (connection->phase == CONNECTION_SESSION &&
+               connection->session->type->dismiss != NULL) {
+        connection->session->type->dismiss(connection->session);
+    }
+}
+
 /* ---- Phases ---- */
 
 void connection_enter_idle(struct connection *connection)

@@ -416,7 +416,9 @@ bool connection_converse(struct connection *connection)
         connection_flush(connection);
     }
     if (connection->phase == CONNECTION_SESSION && !full && session->type->over(session)) {
-        connection_enter_closing(connection, true);
+        /* What may still come would make of a close a reset. */
+        connection_enter_closing(connection, !session->agreed || connection->readable ||
+                                                 transport_is_secure(&connection->transport));
         return false;
     }
     return full && connection->phase == CONNECTION_SESSION && !connection->blocked;

@@ -172,6 +172,7 @@ void exchange_recycle(struct exchange *exchange)
     exchange->completed = false;
     exchange->carrier = NULL;
     exchange->dispatching = exchange->left = exchange->gone = exchange->finished = false;
+    exchange->dismissed = false;
     exchange->body_wanted = exchange->waking = false;
     exchange->answer = ANSWER_NONE;
     exchange->waker = (struct exchange_waker){0};
@@ -340,6 +341,20 @@ enum stream_result exchange_out_read(struct exchange *exchange, void *data, size
         result = *ret_read > 0 ? STREAM_OK : STREAM_WAIT;
     }
     return result;
+}
+
+bool exchange_dismiss(struct exchange *exchange)
+{
+    lock_take(&exchange->lock);
+    bool listens = exchange->answer == ANSWER_STREAM && exchange->events && !exchange->finished &&
+                   !exchange->gone;
+    exchange->gone = exchange->gone || listens;
+    exchange->dismissed = exchange->dismissed || listens;
+    lock_release(&exchange->lock);
+    if (listens) {
+        wake_answerer(exchange, true);
+    }
+    return listens;
 }
 
 void exchange_leave(struct exchange *exchange, bool gone)

@@ -318,6 +318,15 @@ enum exchange_result exchange_write(struct exchange *exchange, const void *data,
     BUG("stream result %d for a writer", (int)result);
 }
 
+/* A stream of events that the server ends may end between any two, however its process does. */
+static bool is_dismissed(struct exchange *exchange)
+{
+    lock_take(&exchange->lock);
+    bool dismissed = exchange->dismissed;
+    lock_release(&exchange->lock);
+    return dismissed && !atomic_load_explicit(&exchange->heartbeat.within, memory_order_relaxed);
+}
+
 struct text exchange_trailers(const struct exchange *exchange)
 {
     return (struct text){(const char *)exchange->trailers.data, exchange->trailers.size};
@@ -364,15 +373,16 @@ void exchange_finish(struct exchange *exchange, const struct exchange_outcome *o
         }
     }
     bool incomplete = false;
+    unsigned status = is_dismissed(exchange) ? 0 : outcome->status;
     if (UNLIKELY(exchange->compressor != NULL)) {
-        incomplete = outcome->status == 0 && !exchange_complete_coding(exchange);
+        incomplete = status == 0 && !exchange_complete_coding(exchange);
         exchange_end_coding(exchange);
     }
     lock_take(&exchange->lock);
     INVARIANT(!exchange->finished);
     exchange_forget_waker(exchange);
     exchange->outcome = *outcome;
-    exchange->outcome.status = incomplete ? 502 : outcome->status; /* A cut. */
+    exchange->outcome.status = incomplete ? 502 : status; /* A cut. */
     exchange->outcome.text = NULL;
     if (unanswered && exchange->refused && (outcome->status == 0 || outcome->status == 502)) {
         exchange->outcome.status = 503;

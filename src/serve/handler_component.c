@@ -137,11 +137,11 @@ static bool sort_lines(const struct engine_header *headers, size_t count, struct
         if (ret->count == ANSWER_HEADERS_MAX) {
             return false;
         }
-        ret->events = ret->events || (is_called(&header, "content-type") &&
-                                      header.value.size >= sizeof events - 1 &&
-                                      text_equal_nocase((struct text){header.value.data,
-                                                                      sizeof events - 1},
-                                                        events, sizeof events - 1));
+        ret->events = ret->events ||
+                      (is_called(&header, "content-type") &&
+                       header.value.size >= sizeof events - 1 &&
+                       text_equal_nocase((struct text){header.value.data, sizeof events - 1},
+                                         events, sizeof events - 1));
         ret->headers[ret->count++] = header;
     }
     return true;
@@ -199,8 +199,8 @@ static enum engine_http_result on_answer(void *process, const struct engine_http
     }
     bool fits = lines.length == UINT64_MAX || lines.length == answer->size_bytes;
     bool whole = answer->complete && fits && !events &&
-                 answer->size_bytes <= exchange_whole_max(exchange, answer->status, lines.headers,
-                                                          lines.count);
+                 answer->size_bytes <=
+                     exchange_whole_max(exchange, answer->status, lines.headers, lines.count);
     enum exchange_result result;
     if (whole) {
         result = exchange_respond(exchange, answer->status, lines.headers, lines.count,
@@ -212,8 +212,7 @@ static enum engine_http_result on_answer(void *process, const struct engine_http
         result = exchange_begin_whole(exchange, answer->status, lines.headers, lines.count,
                                       answer->size_bytes);
     } else {
-        result = exchange_begin(exchange, answer->status, lines.headers, lines.count,
-                                lines.length);
+        result = exchange_begin(exchange, answer->status, lines.headers, lines.count, lines.length);
     }
     if (result == EXCHANGE_OK) {
         visit_head_given(visit);

@@ -335,6 +335,17 @@ static void drain(struct session *session)
     }
 }
 
+static void dismiss(struct session *session)
+{
+    struct http2 *http2 = of(session);
+    for (struct list *link = http2->streams.next; link != &http2->streams; link = link->next) {
+        struct http2_stream *stream = CONTAINER_OF(link, struct http2_stream, link);
+        if (stream->exchange != NULL && stream->dispatched) {
+            (void)exchange_dismiss(stream->exchange);
+        }
+    }
+}
+
 static bool busy(const struct session *session)
 {
     const struct http2 *http2 = CONTAINER_OF((struct session *)(uintptr_t)session, struct http2,
@@ -366,6 +377,7 @@ static const struct session_type type = {
     .due_ns = due_ns,
     .due = due,
     .drain = drain,
+    .dismiss = dismiss,
     .busy = busy,
     .lose = lose,
 };

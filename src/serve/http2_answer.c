@@ -316,8 +316,8 @@ static bool submit_trailers(struct http2_stream *stream)
     struct fields fields = {.nv = (nghttp2_nv *)(void *)lane->gather};
     add_lines(&fields, (struct text){(const char *)exchange->out_trailers.data,
                                      exchange->out_trailers.size});
-    return !fields.full && nghttp2_submit_trailer(stream->http2->nghttp2, stream->id, fields.nv,
-                                                  fields.count) == 0;
+    return !fields.full &&
+           nghttp2_submit_trailer(stream->http2->nghttp2, stream->id, fields.nv, fields.count) == 0;
 }
 
 ssize_t http2_answer_read(nghttp2_session *nghttp2, int32_t stream_id, uint8_t *buffer,

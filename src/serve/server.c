@@ -274,6 +274,17 @@ static void berth_drain(struct loop *loop, void *argument)
     }
 }
 
+static void berth_dismiss(struct loop *loop, void *argument)
+{
+    (void)loop;
+    struct berth *berth = argument;
+    struct list *next = NULL;
+    for (struct list *one = berth->lane.open.next; one != &berth->lane.open; one = next) {
+        next = one->next;
+        connection_dismiss(CONTAINER_OF(one, struct connection, link));
+    }
+}
+
 static void berth_cut(struct loop *loop, void *argument)
 {
     (void)loop;
@@ -355,7 +366,10 @@ bool server_drain(struct server *server, uint32_t deadline_ms)
         place_unbind(&server->places[i]);
     }
     server_call(server, berth_drain);
-    wait_until_empty(server, deadline_ms);
+    uint32_t last_ms = deadline_ms / 2 < SERVER_LAST_MS ? deadline_ms / 2 : SERVER_LAST_MS;
+    wait_until_empty(server, deadline_ms - last_ms);
+    server_call(server, berth_dismiss);
+    wait_until_empty(server, last_ms);
     server_call(server, berth_cut);
     bool whole = true;
     for (unsigned i = 0; i < server->berth_count; i++) {

@@ -126,3 +126,52 @@ def test_no_swap_at_the_right_moment_leads_out(detour, home, what, way):
     with open(home.path("beside", "file.txt"), encoding="ascii") as beside:
         assert beside.read() == "secret\n"
     assert os.listdir(home.path("beside")) == ["file.txt"]
+
+
+# ---- on a node, whose log tells what would have to be granted
+
+
+@pytest.fixture
+def files(serve, home, workshop):
+    """files(PREOPENS) starts a node whose guest opens files."""
+    home.write("app/given/file", "inside")
+
+    def start(preopens):
+        return serve(f"""
+[[serve]]
+listen = "127.0.0.1:0"
+[serve.routes]
+"GET /create" = "guest#create"
+"GET /insist" = "guest#insist"
+[components.guest]
+source = "{workshop.c("files")}"
+capability = "guest"
+[capabilities.guest]
+{preopens}
+""", home=home)
+    return start
+
+
+def test_a_folder_that_was_not_granted_is_told_in_the_log(files):
+    node = files("")
+    assert node.get("/insist").text == "refused"
+    line = node.log.wait_for("WARN denied", "call=path_open")[0]
+    assert "preopen = [{ path = " in line and "under the capability of [components.guest]" in line
+
+
+@pytest.mark.parametrize("target", ["/create?path=/data/file&write=1", "/create?path=/data/new&write=1",
+                                    "/create?path=/data/../mote.toml"])
+def test_what_a_folder_for_reading_refuses_is_told_in_the_log(files, home, target):
+    node = files(f'preopen = ["{home.path("app", "given")}::/data"]')
+    assert node.get("/create?path=/data/file").text == "opened"
+    assert node.get("/create?path=/data/none").text == "refused", "not there"
+    assert not node.log.having("WARN denied")
+    assert node.get(target).text == "refused"
+    assert 'mode = ' in node.log.wait_for("WARN denied", "call=path_open")[0]
+
+
+def test_what_was_granted_is_not_told(files, home):
+    node = files(f'preopen = ["{home.path("app", "given")}::/data:rw"]')
+    assert node.get("/create?path=/data/new&write=1").text == "opened"
+    assert node.get("/create?path=/data/new").text == "opened"
+    assert not node.log.having("WARN denied")

@@ -429,16 +429,6 @@ def test_a_stream_may_outlive_its_requests_deadline_and_cpu_budget(serve, worksh
     assert exits(node, "crashed: cpu") == 0 and exits(node, "crashed: timeout") == 0
 
 
-def test_a_node_that_stops_cuts_its_streams(serve, workshop, listen):
-    node = serve(manifest(workshop, node={"drain-ms": 50}))
-    client = listen(node, "/listen")
-    client.next()
-    node.terminate()
-    assert node.wait() == 0
-    client.rest()
-    assert client.cut
-
-
 # ---- protocol = "sse"
 
 

@@ -112,7 +112,8 @@ def test_the_functions_are_misplaced_elsewhere(node):
 # ---- frames from the client: credit
 
 
-def test_a_client_that_is_not_received_is_not_read(node):
+def test_a_client_that_is_not_received_is_not_read(serve, workshop):
+    node = serve(manifest(workshop, {"disconnect-grace-ms": 200}))  # its process does not hear of the end
     with Socket(node.address, "/hold") as socket:
         node.wait_processes(1)
         idle = node.stats()["connections"]["buffered_bytes"]

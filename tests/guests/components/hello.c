@@ -16,8 +16,8 @@ __attribute__((export_name("cabi_realloc"))) void *cabi_realloc(void *old, size_
     return heap + begin;
 }
 
-__attribute__((export_name("wasi:http/incoming-handler@0.2.12#handle"))) void
-handle_request(handle request, handle outparam)
+__attribute__((export_name("wasi:http/incoming-handler@0.2.12#handle"))) void handle_request(
+    handle request, handle outparam)
 {
     (void)request;
     struct area area;

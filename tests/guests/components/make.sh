@@ -11,8 +11,11 @@ mkdir "$scratch/wit"
 cp -r "$wit" "$scratch/wit/deps"
 cp world.wit "$scratch/wit/"
 for name in http hello; do
+    sources=$name.c
+    [ $name = hello ] || sources="http.c answer.c outgoing.c"
+    # shellcheck disable=SC2086 # Several names.
     ${MOTE_CLANG:-clang} --target=wasm32 -ffreestanding -nostdlib -Os -Wall -Wextra -Werror -fno-builtin \
-        -Wl,--no-entry,--strip-debug,-z,stack-size=8192 -o "$scratch/$name" "$name.c"
+        -Wl,--no-entry,--strip-debug,-z,stack-size=8192 -o "$scratch/$name" $sources
     "$tools" component embed --world "$name" "$scratch/wit" "$scratch/$name" -o "$scratch/$name.embedded"
     "$tools" component new "$scratch/$name.embedded" -o "$name.wasm"
 done

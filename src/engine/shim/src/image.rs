@@ -1,5 +1,6 @@
 //! Images: an artefact in an engine, linked, with its entries resolved.
 
+use crate::denial;
 use crate::engine::Engine;
 use crate::exit;
 use crate::ffi::{Answer, CBytes, CErr, Code as ErrorCode, Failure, contain, export, fail};
@@ -197,6 +198,7 @@ fn link_module(
     if wasi && module.imports().any(|import| import.module() == PREVIEW1) {
         wasi::start_runtime()?;
         wasmtime_wasi::p1::add_to_linker_async(&mut linker, wasi::preview1)
+            .and_then(|()| denial::link(&mut linker))
             .and_then(|()| link_exit(&mut linker))
             .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
     }

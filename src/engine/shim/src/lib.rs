@@ -4,6 +4,7 @@
 //! exported function.
 
 mod alloc;
+mod denial;
 mod engine;
 mod exit;
 mod ffi;

@@ -1,6 +1,7 @@
 //! WASI for guests: the context that C describes, made at a guest's first WASI call, and the one
 //! small runtime that its timers and files wait on.
 
+use crate::denial::CDenied;
 use crate::ffi::{Answer, Code, Failure, slice_of, str_of};
 use crate::outgoing::{self, Hooks};
 use crate::store::{Data, HostTrap};
@@ -49,6 +50,7 @@ pub struct CWasi {
     inherit_stdout: bool,
     inherit_stderr: bool,
     output: Option<COutput>,
+    pub denied: Option<CDenied>,
 }
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();

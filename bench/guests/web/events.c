@@ -1,21 +1,7 @@
-/* What the WebSocket and event rows of `make bench` are answered by; bench/peers/web does the same in Go. */
+/* What the event rows of `make bench` are answered by; bench/peers/web does the same in Go. */
 #include <mote.h>
 
 #define NEWS "~ eight bells, and all is well aboard"
-
-MOTE_HANDLER(hello)
-{
-    mote_reply_text(200, "hello\n");
-}
-
-/* Every message goes back. */
-static void echo_message(enum mote_ws_kind kind, const void *data, size_t size)
-{
-    mote_ws_send(kind, data, size);
-}
-
-static const struct mote_ws echo_callbacks = {.message = echo_message};
-MOTE_WEBSOCKET(echo, echo_callbacks)
 
 /* One event after the other, for as long as the client listens. */
 MOTE_HANDLER(row)
