@@ -211,8 +211,11 @@ static bool judge(const struct manifest_component *component, enum need need, st
     case NEED_NAMESPACES:
         return judge_namespaces(component, ret);
     case NEED_NETWORK:
+        return judge_names(&component->allow_network, "allow-network", "allow-network = [\"HOST\"]",
+                           ret);
+    case NEED_SOCKETS:
         ret->state = "denied";
-        return bytes_printf(&ret->by, "nothing in this version grants it");
+        return bytes_printf(&ret->by, "nothing grants it");
     }
     BUG("need %d", (int)need);
 }
@@ -337,6 +340,7 @@ static void tell_grants(struct explanation *explanation)
     tell_grant(explanation, "allow-spawn", NEED_SPAWN);
     tell_grant(explanation, "allow-process-control", NEED_CONTROL);
     tell_grant(explanation, "allow-namespaces", NEED_NAMESPACES);
+    tell_grant(explanation, "allow-network", NEED_NETWORK);
 }
 
 static void tell_head(struct explanation *explanation, const char *kind)
