@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Measures mote against the bare engine, nginx, Erlang and its own bars, and prints a table.
+"""Measures mote against the bare engine, nginx, Go, Erlang and its own bars, and prints a table.
 
-    bench/run.py [--build FOLDER] [--only spawn,stream,actors,http,spin,memory] [--seconds N] [--rounds N] [--noisy]
+    bench/run.py [--build FOLDER] [--only spawn,stream,actors,http,spin,memory,websocket,events,tls,http2,static] [--seconds N] [--rounds N] [--noisy]
 
 Sides take turns, round by round, and a row compares medians; CPU time is what processes used, not
 what passed. A round in which programs outside of this run used more than 15 % of a processor is
@@ -25,10 +25,11 @@ import time
 import parked
 import proc
 import table
-from servers import ROOT, Mote, Nginx, Spinners, Trouble, end, wrk
+import web
+from rounds import Rounds, alternate, medians
+from servers import ROOT, Mote, Nginx, Spinners, Trouble, end, find_nginx, without_access_log, wrk
 from table import Row
 
-OTHERS_SHARE_MAX = 0.15
 ATTEMPTS_MAX = 5
 SPAWNS = 200000
 CHUNKS = 500000
@@ -48,37 +49,8 @@ SPINNERS = 8
 WORKER_THREAD = re.compile(r"mote-(\d+)$|(\d+)_scheduler$|erts_sched_(\d+)$")
 
 
-class Rounds:
-    """Takes rounds, repeats those that others disturbed, remembers how quiet it was."""
-
-    def __init__(self, attempts):
-        self.attempts = attempts
-        self.others = []
-
-    def take(self, work):
-        """The result of the first quiet run of `work`, else that of the quietest."""
-        best = None
-        for _ in range(self.attempts):
-            with proc.Others() as others:
-                result = work()
-            if best is None or others.share < best[0]:
-                best = (others.share, result)
-            if best[0] <= OTHERS_SHARE_MAX:
-                break
-        self.others.append(best[0])
-        return best[1]
-
-    def noise(self):
-        """What a row says of the rounds so far."""
-        return {"others": max(self.others), "noisy": max(self.others) > OTHERS_SHARE_MAX}
-
-
 def say(text):
     print(text, flush=True)
-
-
-def medians(samples):
-    return {name: statistics.median(values) for name, values in samples.items()}
 
 
 # ---- spawning ----
@@ -154,13 +126,15 @@ class Driver:
 
 def bench_spawn(options, _folder):
     driver = Driver(options.build, "bench-spawn", str(SPAWNS))
-    samples, noise = driver.rounds(["bare 1", "mote 1", "bare 2", "mote 2"], options)
+    samples, noise = driver.rounds(["bare 1", "mote 1", "model 1", "bare 2", "mote 2"], options)
     us = medians(samples)
     detail = {"samples": samples}
     return [
         Row("spawn + run + exit, CPU, against the bare engine, 1 worker", us["mote 1"], us["bare 1"],
             unit="us", bar=1.25, detail=detail, **noise),
-        Row("the same, 2 workers against 2 threads", us["mote 2"], us["bare 2"], unit="us", **noise),
+        Row("the same of a component of the component model, against the module", us["model 1"], us["mote 1"],
+            unit="us", bar=1.6, **noise),
+        Row("the module, 2 workers against 2 threads", us["mote 2"], us["bare 2"], unit="us", **noise),
         Row("spawn + run + exit, CPU, 2 workers against 1", us["mote 2"], us["mote 1"], unit="us",
             bar=1.1, **noise),
         Row("the same, bare engine, 2 threads against 1", us["bare 2"], us["bare 1"], unit="us", **noise),
@@ -317,38 +291,30 @@ def load(server, seconds):
     return 1e6 * used / seen.requests, seen.per_second, seen.p99_ms
 
 
-def alternate(rounds, count, sides):
-    """Take `count` rounds of each side in turns: {side: (median of each figure)}, and the samples."""
-    samples = {name: [] for name in sides}
-    for number in range(count):
-        order = list(sides) if number % 2 == 0 else list(reversed(sides))
-        for name in order:
-            samples[name].append(rounds.take(sides[name]))
-    middle = {name: tuple(statistics.median(column) for column in zip(*values))
-              for name, values in samples.items()}
-    return middle, samples
-
-
-def without_access_log(text):
-    """The manifest with the same silence as nginx's `access_log off`."""
-    return text + '\n[log]\naccess = false\n'
+def by_wasi_http(text):
+    """The same with a component of wasi:http in place of the module."""
+    component = os.path.join(ROOT, "tests", "guests", "components", "hello.wasm")
+    return without_access_log(re.sub(r'(?m)^(source *= *).*$', rf'\1"{component}"', text).replace(
+        '"hello#hello"', '"hello"'))
 
 
 def bench_http(options, folder):
-    nginx_program = os.environ.get("NGINX") or shutil.which("nginx") or "/usr/sbin/nginx"
-    if not os.access(nginx_program, os.X_OK):
-        raise Trouble("no nginx to compare with: NGINX=$(tools/nginx.sh)")
+    nginx_program = find_nginx()
     mote = Mote(options.mote, "hello", folder, without_access_log)
-    nginx = None
+    nginx = stock = None
     rounds = Rounds(options.attempts)
     try:
         nginx = Nginx(nginx_program, folder)
-        for server in (mote, nginx):
+        stock = Mote(options.mote, "hello", os.path.join(folder, "stock"), by_wasi_http)
+        for server in (mote, nginx, stock):
             load(server, 1)
         middle, samples = alternate(rounds, options.rounds, {
-            "mote": lambda: load(mote, options.seconds), "nginx": lambda: load(nginx, options.seconds)})
+            "mote": lambda: load(mote, options.seconds), "nginx": lambda: load(nginx, options.seconds),
+            "stock": lambda: load(stock, options.seconds)})
     finally:
         mote.stop()
+        if stock is not None:
+            stock.stop()
         if nginx is not None:
             nginx.stop()
     noise = rounds.noise()
@@ -358,6 +324,9 @@ def bench_http(options, folder):
             unit="us", bar=1.5, aim="1.25, 1.0", detail={"samples": samples}, **noise),
         Row("the same: requests a second", ours[1], peer[1], unit="/s", **noise),
         Row("the same: p99", ours[2], peer[2], unit="ms", **noise),
+        Row("hello of a wasi:http component, fresh instance each: server CPU a request, against the module",
+            middle["stock"][0], ours[0], unit="us", **noise),
+        Row("the same: requests a second", middle["stock"][1], ours[1], unit="/s", **noise),
     ], [f"http: wrk, 2 threads, 64 keep-alive connections, {options.rounds} rounds of {options.seconds} s a side"]
 
 
@@ -411,7 +380,7 @@ def bench_memory(options, folder):
 
 
 PARTS = {"spawn": bench_spawn, "stream": bench_stream, "actors": bench_actors, "http": bench_http,
-         "spin": bench_spin, "memory": bench_memory}
+         "spin": bench_spin, "memory": bench_memory, **web.PARTS}
 
 
 def run(options):

@@ -43,12 +43,12 @@ def raise_descriptors():
 
 
 class Mote:
-    """`mote serve` of a copy of one of the examples. `change` gets the text of its manifest and returns the
-    one to serve."""
+    """`mote serve` of a copy of one of the examples, or of another folder of apps. `change` gets the text of its
+    manifest and returns the one to serve."""
 
-    def __init__(self, mote, example, folder, change=lambda text: text):
+    def __init__(self, mote, example, folder, change=lambda text: text, *, apps="examples"):
         self.folder = os.path.join(folder, example)
-        shutil.copytree(os.path.join(ROOT, "examples", example), self.folder)
+        shutil.copytree(os.path.join(ROOT, apps, example), self.folder)
         self.environment = dict(os.environ, XDG_RUNTIME_DIR=folder,
                                 XDG_CACHE_HOME=os.path.join(folder, "cache"))
         os.makedirs(self.environment["XDG_CACHE_HOME"], mode=0o700, exist_ok=True)
@@ -73,11 +73,11 @@ class Mote:
         self._reader = threading.Thread(target=self._keep_log, daemon=True)
         self._reader.start()
         line = self.process.stdout.readline().decode()
-        found = re.match(r"listening on http://127\.0\.0\.1:(\d+)", line)
+        found = re.match(r"listening on (https?)://127\.0\.0\.1:(\d+)", line)
         if not found:
             end(self.process)
             raise Trouble(f"mote serve {example} did not start: {line}{self.last_lines()}")
-        self.port = int(found.group(1))
+        self.scheme, self.port = found.group(1), int(found.group(2))
 
     def _keep_log(self):
         for line in self.process.stderr:
@@ -110,13 +110,18 @@ class Mote:
         return json.loads(shown.stdout) if shown.returncode == 0 else None
 
     def url(self, path="/"):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
     def stop(self):
         return end(self.process)
+
+
+def without_access_log(text):
+    """The manifest with the same silence as nginx's `access_log off`."""
+    return text + '\n[log]\naccess = false\n'
 
 
 def free_port():
@@ -141,26 +146,36 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen 127.0.0.1:{port} reuseport;
-        location / {{ default_type text/plain; return 200 "hello\\n"; }}
+        listen 127.0.0.1:{port} reuseport{listen};
+        {server}
     }}
 }}
 """
+NGINX_HELLO = 'location / { default_type text/plain; return 200 "hello\\n"; }'
+
+
+def find_nginx():
+    program = os.environ.get("NGINX") or shutil.which("nginx") or "/usr/sbin/nginx"
+    if not os.access(program, os.X_OK):
+        raise Trouble("no nginx to compare with: NGINX=$(tools/nginx.sh)")
+    return program
 
 
 class Nginx:
-    """nginx that answers a constant: the least that an HTTP server can do."""
+    """nginx that answers a constant, the least that an HTTP server can do, or what `server` says; `listen`: more
+    words of that line of its configuration."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, server=NGINX_HELLO, listen=""):
         self.folder = os.path.join(folder, "nginx")
         os.makedirs(self.folder)
         # Its workers may belong to another user, who must get in here.
         os.chmod(folder, 0o755)
         os.chmod(self.folder, 0o777)
         self.port = free_port()
+        self.scheme = "https" if "ssl" in listen else "http"
         path = os.path.join(self.folder, "nginx.conf")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(NGINX_CONFIGURATION.format(folder=self.folder, port=self.port))
+            file.write(NGINX_CONFIGURATION.format(folder=self.folder, port=self.port, listen=listen, server=server))
         self.process = subprocess.Popen([program, "-p", self.folder, "-c", path],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE)
@@ -180,7 +195,7 @@ class Nginx:
         return proc.children_of(self.process.pid)  # The master only waits.
 
     def url(self, path="/"):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
 
     def stop(self):
         return end(self.process)

@@ -2,7 +2,8 @@
  * pid, grant, mailbox, scheduler, instance, reclaim), and by the bare engine, which does the same through
  * engine.h alone. bench/run.py drives it; docs/benchmarks.md says what the figures mean.
  *
- *     bench-spawn [SPAWNS]      reads rounds from its input, one a line: "mote 2" or "bare 1", the number
+ *     bench-spawn [SPAWNS]      reads rounds from its input, one a line: "mote 2", "model 1" (a component of the
+ *                               component model in place of the module) or "bare 1", the number
  *                               of workers or threads; answers each with a line: "CPU_NS WALL_NS SPAWNS"
  *
  * Both sides run in this one program, in turns, on engines of the same settings, so that whatever else
@@ -30,12 +31,39 @@ static const unsigned char one_page_wasm[] = {
     0x0c, 0x01, 0x0a, 0x00, 0x41, 0xc0, 0x00, 0x41, 0x01, 0x36, 0x02, 0x00, 0x0b,
 };
 
+/* The same by the component model, as wasi:cli/run:
+ * (component (core module $code (memory (export "memory") 1)
+ *              (func (export "run") (result i32) (i32.store (i32.const 64) (i32.const 1)) (i32.const 0)))
+ *            (core instance $core (instantiate $code))
+ *            (func $run (result (result)) (canon lift (core func $core "run")))
+ *            (instance $interface (export "run" (func $run)))
+ *            (export "wasi:cli/run@0.2.0" (instance $interface))) */
+static const unsigned char one_page_component[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00, 0x01, 0x48, 0x00, 0x61, 0x73, 0x6d, 0x01, 0x00,
+    0x00, 0x00, 0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7f, 0x03, 0x02, 0x01, 0x00, 0x05, 0x03, 0x01,
+    0x00, 0x01, 0x07, 0x10, 0x02, 0x06, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 0x02, 0x00, 0x03, 0x72,
+    0x75, 0x6e, 0x00, 0x00, 0x0a, 0x0e, 0x01, 0x0c, 0x00, 0x41, 0xc0, 0x00, 0x41, 0x01, 0x36, 0x02,
+    0x00, 0x41, 0x00, 0x0b, 0x00, 0x0c, 0x04, 0x6e, 0x61, 0x6d, 0x65, 0x00, 0x05, 0x04, 0x63, 0x6f,
+    0x64, 0x65, 0x02, 0x04, 0x01, 0x00, 0x00, 0x00, 0x07, 0x08, 0x02, 0x6a, 0x00, 0x00, 0x40, 0x00,
+    0x00, 0x00, 0x06, 0x09, 0x01, 0x00, 0x00, 0x01, 0x00, 0x03, 0x72, 0x75, 0x6e, 0x08, 0x06, 0x01,
+    0x00, 0x00, 0x00, 0x00, 0x01, 0x05, 0x0a, 0x01, 0x01, 0x01, 0x00, 0x03, 0x72, 0x75, 0x6e, 0x01,
+    0x00, 0x0b, 0x18, 0x01, 0x00, 0x12, 0x77, 0x61, 0x73, 0x69, 0x3a, 0x63, 0x6c, 0x69, 0x2f, 0x72,
+    0x75, 0x6e, 0x40, 0x30, 0x2e, 0x32, 0x2e, 0x30, 0x05, 0x00, 0x00, 0x00, 0x3d, 0x0e, 0x63, 0x6f,
+    0x6d, 0x70, 0x6f, 0x6e, 0x65, 0x6e, 0x74, 0x2d, 0x6e, 0x61, 0x6d, 0x65, 0x01, 0x09, 0x00, 0x11,
+    0x01, 0x00, 0x04, 0x63, 0x6f, 0x64, 0x65, 0x01, 0x09, 0x00, 0x12, 0x01, 0x00, 0x04, 0x63, 0x6f,
+    0x72, 0x65, 0x01, 0x07, 0x01, 0x01, 0x00, 0x03, 0x72, 0x75, 0x6e, 0x01, 0x0d, 0x05, 0x01, 0x00,
+    0x09, 0x69, 0x6e, 0x74, 0x65, 0x72, 0x66, 0x61, 0x63, 0x65,
+};
+
 enum {
     LANES_MAX = 2,
     SPAWNS_DEFAULT = 200000,
     PROCESSES_MAX = 4096,
     MEMORY_MAX_BYTES = 64 << 20,
 };
+
+enum kind { KIND_MODULE, KIND_MODEL };
+enum { KINDS = 2 };
 
 /* What a request gets when the manifest says nothing. */
 static const struct grant grant = {
@@ -56,15 +84,22 @@ struct lane {
     bool failed;
 };
 
+/* A file of Wasm, and what to run in it. */
+struct made {
+    char path[32];
+    const char *entry;
+};
+
 /* A node of so many workers with the component registered, and the same module loaded once more into
  * its engines for the bare rounds. Both live at once; which one works is a matter of the round. */
 struct stage {
     unsigned workers;
     struct pool *pool;
-    struct component *component;
+    struct component *components[KINDS];
     struct node *node;
     bool started;
-    uint32_t entry;
+    uint32_t entries[KINDS];
+    enum kind kind; /* of the round under way */
     struct engine_image *images[LANES_MAX];
     uint32_t bare_entry;
     struct lane lanes[LANES_MAX];
@@ -101,9 +136,12 @@ static void lane_spawn(struct lane *lane)
 {
     struct stage *stage = lane->stage;
     struct err err = {0};
-    struct guest_options options = {
-        .entry = stage->entry, .role = &role, .context = lane, .deadline_ns = deadline_ns};
-    if (!guest_spawn(stage->node, stage->component, &options, worker_current(), NULL, &err)) {
+    struct guest_options options = {.entry = stage->entries[stage->kind],
+                                    .role = &role,
+                                    .context = lane,
+                                    .deadline_ns = deadline_ns};
+    if (!guest_spawn(stage->node, stage->components[stage->kind], &options, worker_current(), NULL,
+                     &err)) {
         fail("spawn", &err);
         lane->failed = true;
         sem_post(&lane->done);
@@ -197,22 +235,30 @@ static bool load_bare(struct stage *stage, struct err *err)
     return true;
 }
 
-static bool stage_open(struct stage *stage, unsigned workers, const char *path, struct err *err)
+static bool stage_open(struct stage *stage, unsigned workers, const struct made made[KINDS],
+                       struct err *err)
 {
     *stage = (struct stage){.workers = workers};
-    struct component_options component = {.name = "one-page", .path = path, .grant = &grant};
-    stage->component = component_open(&component, err);
-    if (stage->component == NULL) {
-        return false;
-    }
     struct capacity_need needs[POOL_CLASSES] = {0};
-    component_add_need(stage->component, needs);
+    for (size_t i = 0; i < KINDS; i++) {
+        struct component_options component = {
+            .name = "one-page", .path = made[i].path, .grant = &grant};
+        stage->components[i] = component_open(&component, err);
+        if (stage->components[i] == NULL) {
+            return false;
+        }
+        component_add_need(stage->components[i], needs);
+    }
     struct pool_options pool = {.workers = workers, .needs = needs, .max_processes = PROCESSES_MAX};
     stage->pool = pool_create(&pool, err);
-    if (stage->pool == NULL ||
-        !component_prepare(stage->component, stage->pool, NULL, NULL, 0, err) ||
-        !component_entry(stage->component, "run", &stage->entry, err)) {
+    if (stage->pool == NULL) {
         return false;
+    }
+    for (size_t i = 0; i < KINDS; i++) {
+        if (!component_prepare(stage->components[i], stage->pool, NULL, NULL, 0, err) ||
+            !component_entry(stage->components[i], made[i].entry, &stage->entries[i], err)) {
+            return false;
+        }
     }
     struct node_options node = {.workers = workers,
                                 .max_processes = PROCESSES_MAX,
@@ -236,7 +282,9 @@ static void stage_close(struct stage *stage)
     for (unsigned i = 0; i < LANES_MAX; i++) {
         engine_image_destroy(stage->images[i]);
     }
-    component_destroy(stage->component);
+    for (size_t i = 0; i < KINDS; i++) {
+        component_destroy(stage->components[i]);
+    }
     pool_destroy(stage->pool);
 }
 
@@ -281,40 +329,43 @@ static bool stage_measure(struct stage *stage, void (*round)(struct stage *stage
     return true;
 }
 
-/* "mote 2", "bare 1". False: nothing of the kind, or it went wrong. */
+/* "mote 2", "model 1", "bare 1". False: nothing of the kind, or it went wrong. */
 static bool run_line(struct stage stages[LANES_MAX], const char *line, uint64_t spawns)
 {
     char side[8];
     unsigned workers = 0;
     if (sscanf(line, "%7s %u", side, &workers) != 2 || workers < 1 || workers > LANES_MAX) {
-        fprintf(stderr, "bench-spawn: a round is \"mote N\" or \"bare N\", N 1 or 2\n");
+        fprintf(stderr,
+                "bench-spawn: a round is \"mote N\", \"model N\" or \"bare N\", N 1 or 2\n");
         return false;
     }
-    bool mote = strcmp(side, "mote") == 0;
-    if (!mote && strcmp(side, "bare") != 0) {
-        fprintf(stderr, "bench-spawn: '%s' is neither mote nor bare\n", side);
+    struct stage *stage = &stages[workers - 1];
+    bool bare = strcmp(side, "bare") == 0, model = strcmp(side, "model") == 0;
+    if (!bare && !model && strcmp(side, "mote") != 0) {
+        fprintf(stderr, "bench-spawn: '%s' is neither mote, model nor bare\n", side);
         return false;
     }
-    return stage_measure(&stages[workers - 1], mote ? mote_round : bare_round, spawns);
+    stage->kind = model ? KIND_MODEL : KIND_MODULE;
+    return stage_measure(stage, bare ? bare_round : mote_round, spawns);
 }
 
-static bool write_module(char *path)
+static bool write_wasm(char *path, const unsigned char *wasm, size_t size)
 {
     int fd = mkstemp(path);
     if (fd < 0) {
         return false;
     }
-    bool written = write(fd, one_page_wasm, sizeof one_page_wasm) == sizeof one_page_wasm;
+    bool written = write(fd, wasm, size) == (ssize_t)size;
     return close(fd) == 0 && written;
 }
 
-static int bench(uint64_t spawns, const char *path)
+static int bench(uint64_t spawns, const struct made made[KINDS])
 {
     struct stage stages[LANES_MAX] = {0};
     struct err err = {0};
     int status = 0;
     for (unsigned i = 0; i < LANES_MAX && status == 0; i++) {
-        if (!stage_open(&stages[i], i + 1, path, &err)) {
+        if (!stage_open(&stages[i], i + 1, made, &err)) {
             fail("set up", &err);
             status = 1;
         }
@@ -337,15 +388,19 @@ int main(int argc, char **argv)
         fputs("usage: bench-spawn [SPAWNS]\n", stderr);
         return 2;
     }
-    char path[] = "/tmp/mote-bench-XXXXXX";
+    struct made made[KINDS] = {[KIND_MODULE] = {"/tmp/mote-bench-XXXXXX", "run"},
+                               [KIND_MODEL] = {"/tmp/mote-bench-XXXXXX", "wasi:cli/run"}};
     log_configure(LOG_TEXT, LOG_WARN);
-    if (!write_module(path) || !log_start(STDERR_FILENO)) {
+    if (!write_wasm(made[KIND_MODULE].path, one_page_wasm, sizeof one_page_wasm) ||
+        !write_wasm(made[KIND_MODEL].path, one_page_component, sizeof one_page_component) ||
+        !log_start(STDERR_FILENO)) {
         perror("bench-spawn");
         return 1;
     }
     guest_start();
-    int status = bench(spawns, path);
-    unlink(path);
+    int status = bench(spawns, made);
+    unlink(made[KIND_MODULE].path);
+    unlink(made[KIND_MODEL].path);
     log_stop();
     return status;
 }

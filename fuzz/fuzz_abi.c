@@ -160,9 +160,9 @@ static void step_try(struct play *play, struct player *player)
         return;
     case ENGINE_CALL_PARK:
         player->waits = true;
-        if (player->guest->left) {
-            process_stop(&player->guest->process, STOP_KILL, "exit()");
-        }
+        return;
+    case ENGINE_CALL_LEAVE:
+        process_stop(&player->guest->process, STOP_KILL, "exit()");
         return;
     case ENGINE_CALL_TRAP:
         INVARIANT(strstr(player->call.call.text, "outside the memory") != NULL);

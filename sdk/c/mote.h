@@ -167,6 +167,8 @@ enum mote_wait_kind {
     MOTE_WAIT_WRITABLE = 2,
     /** The client of this request has left */
     MOTE_WAIT_CLIENT_GONE = 3,
+    /** The request `handle` has its answer's head, or has failed */
+    MOTE_WAIT_FETCHED = 4,
 };
 
 /** What a process does. */
@@ -204,6 +206,40 @@ enum mote_restart {
     MOTE_RESTART_TRANSIENT = 1,
     /** Never */
     MOTE_RESTART_TEMPORARY = 2,
+};
+
+/** Bits of fetch_options.flags. */
+enum mote_fetch_flag {
+    /** The request has a body, which is written to `fetched.body` */
+    MOTE_FETCH_BODY = 1,
+    /** It has exactly `body_bytes`; without this bit its length is not known beforehand */
+    MOTE_FETCH_LENGTH = 2,
+};
+
+/** Why there is no answer, or no more of it; also the reason of an aborted answer's stream. */
+enum mote_fetch_reason {
+    /** Nothing went wrong, so far */
+    MOTE_FETCH_OK = 0,
+    /** The address, or that of a redirect, is not granted */
+    MOTE_FETCH_DENIED = 1,
+    /** There is no such host */
+    MOTE_FETCH_NAME = 2,
+    /** Nobody answers there */
+    MOTE_FETCH_CONNECT = 3,
+    /** No TLS, or a certificate that is not trusted */
+    MOTE_FETCH_TLS = 4,
+    /** One of its times is over */
+    MOTE_FETCH_TIMEOUT = 5,
+    /** The server left before the end */
+    MOTE_FETCH_CLOSED = 6,
+    /** What came is no HTTP */
+    MOTE_FETCH_PROTOCOL = 7,
+    /** The head of the answer is too large */
+    MOTE_FETCH_LIMIT = 8,
+    /** Given up on this side */
+    MOTE_FETCH_CANCELLED = 9,
+    /** The node has no memory */
+    MOTE_FETCH_MEMORY = 10,
 };
 
 /** What a receive wants. All zero: everything. */
@@ -245,7 +281,7 @@ struct mote_mail {
 struct mote_wait {
     /** Wait_kind */
     uint32_t kind;
-    /** Of a stream; else 0 */
+    /** Of a stream, or of a request that was sent; else 0 */
     int32_t handle;
     /** Written: 1 when it is ready */
     uint32_t ready;
@@ -365,6 +401,44 @@ struct mote_child_state {
     uint64_t restarts;
 };
 
+/** How to ask. All zero: without a body, redirects are answers, the times as granted. */
+struct mote_fetch_options {
+    /** Bits of fetch_flag */
+    uint32_t flags;
+    /** How many to follow, of GET and HEAD only; at most 20 */
+    uint32_t redirects;
+    /** With the bit `length` */
+    uint64_t body_bytes;
+    /** Until there is a connection; 0: as granted, as with those below */
+    uint32_t connect_ms;
+    /** Until the answer's head; 0: no limit of its own */
+    uint32_t head_ms;
+    /** Without a byte, while this side is ready for one */
+    uint32_t idle_ms;
+    /** For all of it */
+    uint32_t deadline_ms;
+};
+
+/** A request under way. */
+struct mote_fetched {
+    /** Handle of the request */
+    int32_t fetch;
+    /** The stream that its body is written to; 0: it has none */
+    int32_t body;
+    /** The stream that the answer's body is read from */
+    int32_t answer;
+    /** 0 */
+    uint32_t reserved;
+};
+
+/** The head of an answer. */
+struct mote_fetch_head {
+    /** 200 to 599 */
+    uint32_t status;
+    /** How many there are */
+    uint32_t headers;
+};
+
 /* ---- the host's functions, as docs/guest-abi.md has them ---- */
 
 #define MOTE_IMPORT(name) __attribute__((import_module("mote"), import_name(name)))
@@ -459,6 +533,7 @@ MOTE_IMPORT("sse_begin") int32_t mote_abi_sse_begin(const char *headers, size_t 
 MOTE_IMPORT("sse_send")
 int32_t mote_abi_sse_send(const char *event, size_t event_size, const char *id, size_t id_size,
                           int32_t retry_ms, const void *data, size_t data_size);
+MOTE_IMPORT("sse_write") int32_t mote_abi_sse_write(const void *data, size_t data_size);
 MOTE_IMPORT("sse_comment") int32_t mote_abi_sse_comment(const char *text, size_t text_size);
 MOTE_IMPORT("ws_send") int32_t mote_abi_ws_send(int32_t kind, const void *data, size_t data_size);
 MOTE_IMPORT("ws_close")
@@ -489,6 +564,22 @@ int32_t mote_abi_supervisor_start(const struct mote_supervisor_spec *spec,
 MOTE_IMPORT("supervisor_children")
 int32_t mote_abi_supervisor_children(uint64_t pid, struct mote_child_state *children,
                                      size_t count);
+MOTE_IMPORT("fetch_start")
+int32_t mote_abi_fetch_start(const char *method, size_t method_size, const char *url,
+                             size_t url_size, const char *headers, size_t headers_size,
+                             const struct mote_fetch_options *options,
+                             struct mote_fetched *result);
+MOTE_IMPORT("fetch_head")
+int32_t mote_abi_fetch_head(int32_t fetch, struct mote_fetch_head *head, int64_t timeout);
+MOTE_IMPORT("fetch_header")
+int32_t mote_abi_fetch_header(int32_t fetch, const char *name, size_t name_size, char *buffer,
+                              size_t capacity);
+MOTE_IMPORT("fetch_headers")
+int32_t mote_abi_fetch_headers(int32_t fetch, char *buffer, size_t capacity);
+MOTE_IMPORT("fetch_trailers")
+int32_t mote_abi_fetch_trailers(int32_t fetch, char *buffer, size_t capacity);
+MOTE_IMPORT("fetch_reason") int32_t mote_abi_fetch_reason(int32_t fetch);
+MOTE_IMPORT("fetch_close") int32_t mote_abi_fetch_close(int32_t fetch);
 
 /* clang-format on */
 /* made by tools/abi.py: end */
@@ -1061,6 +1152,104 @@ static inline int32_t mote_stream_reason(int32_t stream)
     return mote_abi_stream_reason(stream);
 }
 
+/* ---- requests to others ---- */
+
+/** A request and its answer. */
+struct mote_fetch {
+    struct mote_fetched ends;
+    struct mote_fetch_head head;
+};
+
+/** Send a request; its body, if `options` say that there is one, is then written with mote_fetch_write() and ended with
+ *  mote_fetch_finish(). `headers` are lines of "name: value", or NULL; so may `options` be. */
+static inline int32_t mote_fetch_open(const char *method, const char *url, const char *headers,
+                                      const struct mote_fetch_options *options,
+                                      struct mote_fetch *fetch)
+{
+    headers = headers != NULL ? headers : "";
+    fetch->head.status = fetch->head.headers = 0;
+    return mote_abi_fetch_start(method, mote_size_of(method), url, mote_size_of(url), headers,
+                                mote_size_of(headers), options, &fetch->ends);
+}
+
+/** Write all of it, waiting while the other side is slow. MOTE_CLOSED: it wants no more. */
+static inline int32_t mote_fetch_write(struct mote_fetch *fetch, const void *data, size_t size)
+{
+    return mote_stream_write(fetch->ends.body, data, size);
+}
+
+/** The body is complete. */
+static inline int32_t mote_fetch_finish(struct mote_fetch *fetch)
+{
+    int32_t stream = fetch->ends.body;
+    fetch->ends.body = 0;
+    return stream > 0 ? mote_stream_end(stream) : 0;
+}
+
+/** Wait for the answer's head: 0, and it is in `fetch->head`; MOTE_DENIED; MOTE_ABORTED: mote_fetch_reason() says why. */
+static inline int32_t mote_fetch_wait(struct mote_fetch *fetch, int64_t timeout_ms)
+{
+    return mote_abi_fetch_head(fetch->ends.fetch, &fetch->head, mote_ns(timeout_ms));
+}
+
+/** 1 .. capacity bytes of the answer's body, waiting for them; 0: the end; MOTE_ABORTED: it broke off. */
+static inline int32_t mote_fetch_read(struct mote_fetch *fetch, void *buffer, size_t capacity)
+{
+    return mote_stream_read(fetch->ends.answer, buffer, capacity);
+}
+
+/** A header of the answer; MOTE_NOT_FOUND. */
+static inline int32_t mote_fetch_header(struct mote_fetch *fetch, const char *name, char *buffer,
+                                        size_t capacity)
+{
+    return mote_terminate(mote_abi_fetch_header(fetch->ends.fetch, name, mote_size_of(name), buffer,
+                                               MOTE_ROOM(capacity)),
+                         buffer, capacity);
+}
+
+/** enum mote_fetch_reason */
+static inline int32_t mote_fetch_reason(struct mote_fetch *fetch)
+{
+    return mote_abi_fetch_reason(fetch->ends.fetch);
+}
+
+/** Done with it; what is under way is cancelled. */
+static inline void mote_fetch_close(struct mote_fetch *fetch)
+{
+    if (fetch->ends.body > 0) {
+        (void)mote_stream_close(fetch->ends.body);
+    }
+    (void)mote_stream_close(fetch->ends.answer);
+    (void)mote_abi_fetch_close(fetch->ends.fetch);
+}
+
+/** Send a request with `size` bytes of body (NULL: none) and wait for the answer's head, at most as long as is granted. Its body is
+ *  read with mote_fetch_read(). 0, then mote_fetch_close() at the end; or an error, and there is nothing to close:
+ *  MOTE_DENIED, MOTE_ABORTED (no answer), MOTE_INVALID, MOTE_LIMIT. */
+static inline int32_t mote_fetch(const char *method, const char *url, const char *headers,
+                                 const void *body, size_t size, struct mote_fetch *fetch)
+{
+    struct mote_fetch_options options = {0};
+    if (body != NULL) {
+        options.flags = MOTE_FETCH_BODY | MOTE_FETCH_LENGTH;
+        options.body_bytes = size;
+    }
+    int32_t error = mote_fetch_open(method, url, headers, &options, fetch);
+    if (error < 0) {
+        return error;
+    }
+    if (body != NULL) {
+        /* One that wants no more of it may answer all the same. */
+        (void)mote_fetch_write(fetch, body, size);
+        (void)mote_fetch_finish(fetch);
+    }
+    error = mote_fetch_wait(fetch, -1);
+    if (error < 0) {
+        mote_fetch_close(fetch);
+    }
+    return error;
+}
+
 /* ---- supervisors ---- */
 
 /** A child of a supervisor, as one writes it down; zero is a good default for all but the component. */
@@ -1265,6 +1454,139 @@ static inline int32_t mote_sse_retry(uint32_t ms)
 static inline int32_t mote_sse_comment(const char *text)
 {
     return mote_abi_sse_comment(text, mote_size_of(text));
+}
+
+/** Events on their way, in memory of the guest, to be sent together: for many of them at once this costs a tenth of
+ *  mote_sse_send(). Nothing leaves before the room is full or mote_sse_flush() is called.
+ *
+ *      static char room[8192];
+ *      struct mote_sse_buffer buffer = {.room = room, .capacity = sizeof room};
+ *      for (size_t i = 0; i < count; i++) {
+ *          mote_sse_put(&buffer, &events[i]);
+ *      }
+ *      mote_sse_flush(&buffer); */
+struct mote_sse_buffer {
+    char *room;
+    size_t capacity, used;
+};
+
+/** Send what is in it. MOTE_CLOSED: nobody listens any more; it is empty then, too. */
+static inline int32_t mote_sse_flush(struct mote_sse_buffer *buffer)
+{
+    size_t size = buffer->used;
+    buffer->used = 0;
+    return size == 0 ? MOTE_OK : mote_abi_sse_write(buffer->room, size);
+}
+
+/* Copy eight bytes; the top bits of what it returns: whether there are characters below 14 among them. */
+static inline uint64_t mote_sse_eight_(char *to, const char *from)
+{
+    uint64_t eight;
+    __builtin_memcpy(&eight, from, sizeof eight);
+    __builtin_memcpy(to, &eight, sizeof eight);
+    return (eight - 0x0e0e0e0e0e0e0e0e) & ~eight;
+}
+
+/* Copy all of it, some bytes more than once. False: there are characters below 14 in it, perhaps line breaks. */
+static inline bool mote_sse_copy_(char *to, const char *from, size_t size)
+{
+    uint64_t found = 0;
+    size_t at = 0;
+    if (size < 8) {
+        for (; at < size; at++) {
+            to[at] = from[at];
+            found |= (unsigned char)from[at] < 14 ? 0x80 : 0;
+        }
+    } else {
+        for (; at + 16 < size; at += 16) { /* Each round of a loop costs something of its own. */
+            found |= mote_sse_eight_(to + at, from + at);
+            found |= mote_sse_eight_(to + at + 8, from + at + 8);
+        }
+        at = size - at <= 8 ? size - 8 : at;
+        found |= mote_sse_eight_(to + at, from + at);
+        found |= mote_sse_eight_(to + size - 8, from + size - 8);
+    }
+    return (found & 0x8080808080808080) == 0;
+}
+
+/* The lines of one field from `to` on, of which each begins with the label: stored as eight bytes, whatever its size. Returns
+ * where they end, NULL: there may not be room for them. */
+static inline char *mote_sse_field_(char *to, const char *end, const char label[9],
+                                    size_t label_size, const char *value, size_t size)
+{
+    for (bool first = true;; first = false) {
+        if ((size_t)(end - to) < 9 || (size_t)(end - to) - 9 < size) {
+            return NULL;
+        }
+        __builtin_memcpy(to, label, 8);
+        to += label_size;
+        if (first && mote_sse_copy_(to, value, size)) {
+            to[size] = '\n';
+            return to + size + 1;
+        }
+        while (size > 0 && *value != '\n' && *value != '\r') {
+            *to++ = *value++;
+            size--;
+        }
+        *to++ = '\n';
+        if (size == 0) {
+            return to;
+        }
+        size_t skip = size > 1 && value[0] == '\r' && value[1] == '\n' ? 2 : 1;
+        value += skip;
+        size -= skip;
+    }
+}
+
+static inline bool mote_sse_text_(struct mote_sse_buffer *buffer, const struct mote_event *event)
+{
+    char *to = buffer->room + buffer->used;
+    const char *end = buffer->room + buffer->capacity;
+    if (event->event != NULL && event->event[0] != '\0') {
+        to = mote_sse_field_(to, end, "event: ", 7, event->event, mote_size_of(event->event));
+    }
+    if (to != NULL && event->id != NULL) {
+        to = mote_sse_field_(to, end, "id: \0\0\0", 4, event->id, mote_size_of(event->id));
+    }
+    if (to != NULL && event->data != NULL) {
+        to = mote_sse_field_(to, end, "data: \0", 6, (const char *)event->data, event->size);
+    }
+    if (to == NULL || to == end) {
+        return false;
+    }
+    *to++ = '\n';
+    buffer->used = (size_t)(to - buffer->room);
+    return true;
+}
+
+static inline bool mote_sse_breaks_(const char *text)
+{
+    for (; text != NULL && *text != '\0'; text++) {
+        if (*text == '\n' || *text == '\r') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** An event into the buffer; one that is too large for it is sent behind the others at once. As mote_sse_send(). */
+static inline int32_t mote_sse_put(struct mote_sse_buffer *buffer, const struct mote_event *event)
+{
+    if (mote_sse_breaks_(event->event) || mote_sse_breaks_(event->id) ||
+        (mote_size_of(event->event) == 0 && event->id == NULL && event->data == NULL)) {
+        return MOTE_INVALID;
+    }
+    if (mote_size_of(event->event) > 4096 || mote_size_of(event->id) > 4096) {
+        return MOTE_LIMIT;
+    }
+    if (mote_sse_text_(buffer, event)) {
+        return MOTE_OK;
+    }
+    int32_t result = mote_sse_flush(buffer);
+    if (result != MOTE_OK || mote_sse_text_(buffer, event)) {
+        return result;
+    }
+    return mote_sse_send(event);
 }
 
 /** The id of the last event that the client has seen, if it says so and wants the rest. MOTE_NOT_FOUND. */

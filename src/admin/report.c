@@ -5,6 +5,7 @@
 #include "base/number.h"
 #include "core/node.h"
 #include "core/registry.h"
+#include "guest/fetcher.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -72,6 +73,22 @@ static void put_server(struct json *json, const struct report_source *source)
     for (size_t i = 0; i < ARRAY_LENGTH(hundreds); i++) {
         json_number(json, hundreds[i], counts.responses[i]);
     }
+    json_close(json, '}');
+}
+
+/* Requests that guests send to others. */
+static void put_fetches(struct json *json, const struct report_source *source)
+{
+    const struct fetcher *fetcher = fetcher_of(source->node->node);
+    if (fetcher == NULL) {
+        return;
+    }
+    struct fetcher_counts counts = fetcher_counts(fetcher);
+    json_open(json, "fetches", '{');
+    json_number(json, "now", counts.fetches);
+    json_number(json, "max", counts.fetches_max);
+    json_number(json, "started", counts.started);
+    json_number(json, "denied", counts.denied);
     json_close(json, '}');
 }
 
@@ -212,6 +229,7 @@ bool report_stats(const struct report_source *source, enum report_form form, str
     put_processes(&json, source);
     put_pool(&json, source);
     put_server(&json, source);
+    put_fetches(&json, source);
     put_components(&json, source);
     put_services(&json, source);
     put_system(&json, source);

@@ -1,5 +1,7 @@
 #include "cli/allowance.h"
 
+#include "cli/outbound.h"
+
 static bool have_preopens(const struct manifest *manifest)
 {
     for (size_t i = 0; i < manifest->component_count; i++) {
@@ -34,6 +36,9 @@ struct descriptor_plan allowance_descriptors(const struct manifest *manifest,
                                          : refusals;
     uint64_t taken = NODE + ADMIN + workers * (refusals + manifest->serve_count) +
                      (have_preopens(manifest) ? descriptors / 4 : 0);
+    /* A connection each, as many that are kept at most, and each worker's own. */
+    uint64_t fetches = outbound_is_granted(manifest) ? manifest->node.max_fetches.value : 0;
+    taken += fetches < descriptors / 8 ? fetches : descriptors / 8;
     uint64_t most = descriptors > taken + CONNECTIONS_MIN ? descriptors - taken : CONNECTIONS_MIN;
     most = have_folders(manifest) ? most / 2 : most;
     return (struct descriptor_plan){.connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most,

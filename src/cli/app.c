@@ -6,10 +6,12 @@
 #include "cli/complaint.h"
 #include "cli/grants.h"
 #include "cli/imports.h"
+#include "cli/outbound.h"
 #include "cli/privileges.h"
 #include "cli/services.h"
 #include "cli/serving.h"
 #include "core/node.h"
+#include "guest/network.h"
 #include "serve/inheritance.h"
 
 #include <stdio.h>
@@ -29,6 +31,7 @@ struct app {
     struct pool *pool;
     struct node *node;
     bool node_runs;
+    struct fetcher *fetcher;
     struct services *services;
     struct serving *servings; /* one a [[serve]] */
     struct certificates *certificates;
@@ -274,8 +277,9 @@ bool app_listen(struct app *app, struct err *err)
         .on_tick = pool_tick,
         .tick_argument = app->pool};
     app->node = node_create(&options, err);
-    if (app->node == NULL || !services_connect(app->services, app->node, err) ||
-        !create_server(app, err)) {
+    if (app->node == NULL ||
+        (app->fetcher = outbound_create(app->manifest, app->node, err)) == NULL ||
+        !services_connect(app->services, app->node, err) || !create_server(app, err)) {
         return false;
     }
     struct admin_options admin = {.node = app->node,
@@ -371,12 +375,14 @@ void app_destroy(struct app *app)
         (void)services_stop(app->services, 0);
         admin_stop(app->admin);
         node_drain(app->node);
+        fetcher_stop(app->fetcher);
         node_stop(app->node);
     }
     admin_destroy(app->admin);
     server_destroy(app->server);
     certificates_destroy(app->certificates);
     services_destroy(app->services);
+    fetcher_destroy(app->fetcher);
     node_destroy(app->node);
     for (size_t i = 0; app->manifest != NULL && i < app->manifest->component_count; i++) {
         if (app->components != NULL) {
@@ -384,6 +390,7 @@ void app_destroy(struct app *app)
         }
         if (app->preopens != NULL) {
             free(app->preopens[i]);
+            network_policy_release(app->grants[i].network);
         }
     }
     for (size_t i = 0;

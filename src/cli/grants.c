@@ -1,5 +1,7 @@
 #include "cli/grants.h"
 
+#include "guest/network.h"
+
 #include <stdlib.h>
 
 struct engine_preopen *grant_fill(const struct manifest_component *from, struct grant *ret)
@@ -30,6 +32,10 @@ struct engine_preopen *grant_fill(const struct manifest_component *from, struct 
         .children_max = (uint32_t)limits->max_children.value,
         .streams_max = (uint32_t)limits->max_streams.value,
         .stream_buffer_bytes = limits->stream_buffer_bytes.value,
+        .fetches_max = (uint32_t)limits->max_fetches.value,
+        .fetch_connect_ns = limits->fetch_connect_ms.value * 1000000,
+        .fetch_idle_ns = limits->fetch_idle_ms.value * 1000000,
+        .fetch_whole_ns = limits->fetch_deadline_ms.value * 1000000,
         .message_bytes_max = limits->max_message_bytes.value,
         .namespace = from->namespace.value,
         .allow_spawn = from->allow_spawn.names,
@@ -41,5 +47,10 @@ struct engine_preopen *grant_fill(const struct manifest_component *from, struct 
         .preopens = preopens,
         .preopen_count = from->preopen_count,
     };
+    struct err err = {0};
+    ret->network = network_policy_create(from->allow_network.names, &err);
+    if (ret->network == NULL) {
+        free(TAKE(preopens)); /* out of memory: the manifest has checked the rest */
+    }
     return preopens;
 }

@@ -13,8 +13,43 @@ struct origin {
     struct component *const *components; /* the manifest's */
 };
 
+/* The entry that answers; NULL: said why there is none. */
+static const char *choose_entry(const struct manifest_target *target,
+                                const struct component *component, bool websocket, struct place at)
+{
+    const char *name = target->component->name, *source = target->component->source.value;
+    if (component_kind(component) == ENGINE_MODULE) {
+        if (target->entry == NULL) {
+            complain(at, "no entry: name the function that answers, as in \"%s#handle\"", name);
+        }
+        return target->entry;
+    }
+    if (!component_is_http(component)) {
+        complain(at,
+                 "component '%s': %s: it is a component in the model's sense, and exports no "
+                 "wasi:http/incoming-handler to answer requests with",
+                 name, source);
+        return NULL;
+    }
+    if (websocket) {
+        complain(at,
+                 "component '%s': %s: wasi:http knows no WebSockets: serve them from a module that "
+                 "imports \"mote\"",
+                 name, source);
+        return NULL;
+    }
+    if (target->entry != NULL) {
+        complain(at,
+                 "component '%s': %s: it answers requests by wasi:http/incoming-handler: name it "
+                 "without the entry '%s'",
+                 name, source, target->entry);
+        return NULL;
+    }
+    return "wasi:http/incoming-handler";
+}
+
 static bool fill_handler(const struct origin *origin, const struct manifest_target *target,
-                         struct handler *ret)
+                         bool websocket, struct handler *ret)
 {
     const struct manifest_serve *serve = origin->serve;
     *ret = (struct handler){
@@ -27,20 +62,12 @@ static bool fill_handler(const struct origin *origin, const struct manifest_targ
         .heartbeat_ns = serve->heartbeat_ms.value * 1000000};
     struct place at = {origin->manifest->path, target->line, target->column};
     struct err err = {0};
-    if (target->entry == NULL) {
-        complain(at, "no entry: name the function that answers, as in \"%s#handle\"",
-                 target->component->name);
+    const char *entry = choose_entry(target, ret->component, websocket, at);
+    if (entry == NULL) {
         return false;
     }
-    if (component_kind(ret->component) != ENGINE_MODULE) {
-        complain(at,
-                 "component '%s': %s: it is a component in the model's sense, and in this version "
-                 "only core modules answer requests: build it as a module that imports \"mote\"",
-                 target->component->name, target->component->source.value);
-        return false;
-    }
-    if (!component_entry(ret->component, target->entry, &ret->entry, &err)) {
-        complain_of_entry(at, target->entry, &err);
+    if (!component_entry(ret->component, entry, &ret->entry, &err)) {
+        complain_of_entry(at, entry, &err);
         return false;
     }
     return true;
@@ -50,11 +77,12 @@ static bool add_route(const struct origin *origin, struct serving *serving, size
 {
     const struct manifest_route *route = &origin->serve->routes[index];
     struct handler *handler = &serving->handlers[index];
-    if (!fill_handler(origin, &route->target, handler)) {
+    bool websocket = strcmp(route->method, ROUTE_WEBSOCKET) == 0;
+    if (!fill_handler(origin, &route->target, websocket, handler)) {
         return false;
     }
     struct err err = {0};
-    if (strcmp(route->method, ROUTE_WEBSOCKET) == 0) {
+    if (websocket) {
         handler->websocket = &serving->websocket;
     }
     if (!route_table_add(serving->routes, route->method, route->pattern, handler, &err)) {
@@ -106,8 +134,9 @@ bool serving_open(struct serving *serving, const struct manifest *manifest, size
     }
     if (serve->component.value != NULL && serve->route_count == 0) {
         struct handler *everything = &serving->handlers[0];
-        good = fill_handler(&origin, &serve->everything, everything) && good;
-        everything->websocket = serve_is_websocket(serve) ? &serving->websocket : NULL;
+        bool websocket = serve_is_websocket(serve);
+        good = fill_handler(&origin, &serve->everything, websocket, everything) && good;
+        everything->websocket = websocket ? &serving->websocket : NULL;
         good = good && add_everything(serving, serve);
     }
     return content_add_routes(&serving->content, manifest, serve, serving->routes) && good;

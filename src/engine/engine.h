@@ -102,9 +102,10 @@ struct engine_call {
 
 enum engine_call_result {
     ENGINE_CALL_DONE,
-    ENGINE_CALL_PARK, /**< Only where `parks`: the fiber waits; called again at the next poll, for
+    ENGINE_CALL_PARK,  /**< Only where `parks`: the fiber waits; called again at the next poll, for
                            which the engine wakes nobody. */
-    ENGINE_CALL_TRAP, /**< End the guest; ENGINE_EXIT_HOST with `text`. */
+    ENGINE_CALL_TRAP,  /**< End the guest; ENGINE_EXIT_HOST with `text`. */
+    ENGINE_CALL_LEAVE, /**< End the guest as if its entry had returned: ENGINE_EXIT_RETURNED. */
 };
 
 typedef enum engine_call_result (*engine_host_function)(struct engine_call *call);
@@ -140,7 +141,7 @@ void engine_image_destroy(struct engine_image *image);
 DEFINE_AUTO_DESTROY(engine_image)
 
 /** Find a function of type () -> () to run: an export of a module ("_start", "show"), or
- *  "wasi:cli/run" for a component. `*ret` is its number for engine_spawn_options.
+ *  "wasi:cli/run" or "wasi:http/incoming-handler" for a component. `*ret` is its number for engine_spawn_options.
  *  False: ERR_NOT_FOUND (lists what is exported), ERR_INPUT (exported with another type). */
 bool engine_image_entry(struct engine_image *image, const char *name, uint32_t *ret,
                         struct err *err) MUST_USE;
@@ -172,6 +173,148 @@ struct engine_wasi {
     engine_denied denied; /**< Told of what a module was refused; NULL: nobody. */
 };
 
+/* ---- wasi:http ---- */
+
+struct engine_text {
+    const char *data; /**< Not terminated. */
+    size_t size;
+};
+
+struct engine_header {
+    struct engine_text name, value;
+};
+
+struct engine_http_request {
+    struct engine_text method;
+    struct engine_text target;    /**< Origin form, or "*". */
+    struct engine_text authority; /**< Size 0: the client did not say. */
+    const struct engine_header *headers;
+    size_t header_count;
+    bool secure;   /**< It came by https. */
+    bool has_body; /**< `read` is worth asking. */
+};
+
+/** The head of an answer, with the body as far as the guest has made it. */
+struct engine_http_answer {
+    uint32_t status;
+    const struct engine_header *headers;
+    size_t header_count;
+    const uint8_t *data;
+    size_t size_bytes;
+    bool complete; /**< `data` is all of the body, and no trailers follow. */
+};
+
+enum engine_http_result {
+    ENGINE_HTTP_OK,
+    ENGINE_HTTP_WAIT, /**< Nothing now: ask again at the next poll, for which the engine wakes nobody. */
+    ENGINE_HTTP_ENDED,     /**< Read: the body is over. Answer: all of it was taken. */
+    ENGINE_HTTP_CLOSED,    /**< Nobody is there: the guest's next read or write fails. */
+    ENGINE_HTTP_TOO_LARGE, /**< Read: the body is larger than it may be. */
+    ENGINE_HTTP_MALFORMED, /**< Read: its framing is broken, or it came too slowly. */
+    ENGINE_HTTP_REFUSED,   /**< Answer: it may not be sent; ends the guest with ENGINE_EXIT_HOST. */
+    ENGINE_HTTP_FAILED,    /**< Read: for another reason. */
+};
+
+/** How the guest of an entry "wasi:http/incoming-handler" comes by its request, and what becomes of its answer. All are called from
+ *  inside engine_fiber_poll(), also after the guest itself has ended, as long as something of its answer is to be handed over: the
+ *  fiber ends after that. What is passed holds during the call. */
+struct engine_http {
+    /** Once. What it names holds until the fiber is destroyed. */
+    void (*request)(void *process, struct engine_http_request *ret);
+    /** Some of its body. */
+    enum engine_http_result (*read)(void *process, uint8_t *data, size_t capacity,
+                                    size_t *ret_read);
+    /** After ENGINE_HTTP_ENDED: what came behind the body. Returns how many. */
+    size_t (*trailers)(void *process, struct engine_header *ret, size_t capacity);
+    /** At most once. `*ret_taken` of `data`: the rest comes by `write`. */
+    enum engine_http_result (*answer)(void *process, const struct engine_http_answer *answer,
+                                      size_t *ret_taken);
+    /** More of the body. With a size of 0: whether anybody is there. */
+    enum engine_http_result (*write)(void *process, const uint8_t *data, size_t size_bytes,
+                                     size_t *ret_taken);
+    /** The body that was written is complete. */
+    void (*end)(void *process, const struct engine_header *trailers, size_t trailer_count);
+    /** In place of an answer, or of the rest of one, there is an error. */
+    void (*fail)(void *process, struct engine_text why);
+};
+
+/* ---- the network ---- */
+
+enum engine_socket_use {
+    ENGINE_SOCKET_BIND, /**< Also without being asked: the wildcard address, in front of a connect. */
+    ENGINE_SOCKET_LISTEN,
+    ENGINE_SOCKET_ACCEPT, /**< The address is the client's. */
+    ENGINE_SOCKET_CONNECT,
+    ENGINE_SOCKET_DATAGRAM, /**< To or from. */
+};
+
+struct engine_socket_address {
+    uint8_t bytes[16]; /**< In network order; IPv4: the first four. */
+    uint16_t port;
+    bool is_v6;
+};
+
+struct engine_fetch_request {
+    struct engine_text method;
+    struct engine_text url;
+    const struct engine_header *headers; /**< Without Host and Content-Length. */
+    size_t header_count;
+    bool has_body;
+    uint64_t body_bytes;                   /**< UINT64_MAX: unknown. */
+    uint64_t connect_ns, head_ns, idle_ns; /**< What the guest waits for; 0: it did not say. */
+};
+
+struct engine_fetch_head {
+    uint32_t status; /**< Of trailers: not set. */
+    const struct engine_header *headers;
+    size_t header_count;
+};
+
+enum engine_fetch_error {
+    ENGINE_FETCH_NONE,
+    ENGINE_FETCH_INVALID,
+    ENGINE_FETCH_DENIED,
+    ENGINE_FETCH_FULL,
+    ENGINE_FETCH_NAME,
+    ENGINE_FETCH_CONNECT,
+    ENGINE_FETCH_TLS,
+    ENGINE_FETCH_TIMEOUT,
+    ENGINE_FETCH_CLOSED,
+    ENGINE_FETCH_PROTOCOL,
+    ENGINE_FETCH_HEAD_SIZE,
+    ENGINE_FETCH_FAILED,
+};
+
+/** What components may do over the network (wasi:sockets, wasi:http/outgoing-handler), and who carries their requests out. All but
+ *  `allows` are called from inside engine_fiber_poll(), engine_fiber_destroy() included. A request belongs to its fiber: none is
+ *  left after that. What it waits for is told by waking its process. */
+struct engine_network {
+    bool (*sockets)(void *process); /**< Whether it may have sockets at all. */
+    bool (*names)(void *process);   /**< Whether it may look names up. */
+    /** Any thread, also after its end: it is retained. */
+    bool (*allows)(void *process, enum engine_socket_use use,
+                   const struct engine_socket_address *address);
+    /** Begin a request. NULL: `*ret_error` says why not. */
+    void *(*fetch)(void *process, const struct engine_fetch_request *request,
+                   enum engine_fetch_error *ret_error);
+    /** OK, WAIT, or else `error`. What it gives holds until `drop`. */
+    enum engine_http_result (*head)(void *fetch, struct engine_fetch_head *ret);
+    /** Of its body: OK, WAIT, CLOSED. */
+    enum engine_http_result (*write)(void *fetch, const uint8_t *data, size_t size_bytes,
+                                     size_t *ret_taken);
+    /** Of its body; not `complete`: the guest has given it up. */
+    void (*finish)(void *fetch, bool complete);
+    /** Of the answer's body: OK, WAIT, ENDED, or else `error`. */
+    enum engine_http_result (*read)(void *fetch, uint8_t *data, size_t capacity, size_t *ret_read);
+    /** After ENDED. */
+    void (*trailers)(void *fetch, struct engine_fetch_head *ret);
+    enum engine_fetch_error (*error)(void *fetch);
+    void (*drop)(void *fetch); /**< Cancels what is left. */
+};
+
+/** Set once, before the first fiber; without it there is no network. Constant. */
+void engine_set_network(const struct engine_network *network);
+
 /* ---- fibers ---- */
 
 /** What a running guest is told at a tick. After a yield, ticks count from the next poll. */
@@ -196,6 +339,8 @@ struct engine_spawn_options {
     atomic_uint_least64_t *memory_bytes;
     const struct engine_wasi *wasi; /**< NULL: nothing but clocks and random. Context made at the
                                          first WASI call. */
+    const struct engine_http
+        *http; /**< For an entry "wasi:http/incoming-handler"; else NULL. Borrowed. */
 };
 
 /** A run that has not begun: the first poll makes the instance, calls `_initialize` when there is one

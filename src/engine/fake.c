@@ -193,6 +193,12 @@ void engine_set_process_functions(const struct engine_process_functions *functio
     process_functions = *functions;
 }
 
+/* Scripts know no network. */
+void engine_set_network(const struct engine_network *network)
+{
+    (void)network;
+}
+
 struct engine_fiber *engine_fiber_create(struct engine_image *image,
                                          const struct engine_spawn_options *options)
 {
@@ -334,6 +340,9 @@ static enum next fiber_call(struct engine_fiber *fiber, const struct fake_step *
         return NEXT_WAIT;
     case ENGINE_CALL_TRAP:
         (void)fiber_end(fiber, ret, ENGINE_EXIT_HOST, call.text);
+        return NEXT_ENDED;
+    case ENGINE_CALL_LEAVE:
+        (void)fiber_end(fiber, ret, ENGINE_EXIT_RETURNED, "");
         return NEXT_ENDED;
     }
     BUG("call");

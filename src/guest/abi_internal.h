@@ -82,6 +82,12 @@ void abi_wait_end(struct engine_call *call);
 void abi_unit_rest(struct guest *guest);
 void abi_unit_begin(struct guest *guest);
 
+/** Whether a request has its answer's head, or has failed: 1 or 0; or ABI_NOT_FOUND. If not, the process is woken then. */
+int32_t abi_fetch_ready(struct guest *guest, int32_t handle);
+
+/** Cancel every request. At exit. */
+void abi_fetch_close_all(struct guest *guest);
+
 /** Set an i64 result. */
 enum engine_call_result abi_answer_wide(struct engine_call *call, int64_t value);
 

@@ -133,6 +133,8 @@ enum abi_wait_kind {
     ABI_WAIT_WRITABLE = 2,
     /** The client of this request has left */
     ABI_WAIT_CLIENT_GONE = 3,
+    /** The request `handle` has its answer's head, or has failed */
+    ABI_WAIT_FETCHED = 4,
 };
 
 /** What a process does. */
@@ -170,6 +172,40 @@ enum abi_restart {
     ABI_RESTART_TRANSIENT = 1,
     /** Never */
     ABI_RESTART_TEMPORARY = 2,
+};
+
+/** Bits of fetch_options.flags. */
+enum abi_fetch_flag {
+    /** The request has a body, which is written to `fetched.body` */
+    ABI_FETCH_BODY = 1,
+    /** It has exactly `body_bytes`; without this bit its length is not known beforehand */
+    ABI_FETCH_LENGTH = 2,
+};
+
+/** Why there is no answer, or no more of it; also the reason of an aborted answer's stream. */
+enum abi_fetch_reason {
+    /** Nothing went wrong, so far */
+    ABI_FETCH_OK = 0,
+    /** The address, or that of a redirect, is not granted */
+    ABI_FETCH_DENIED = 1,
+    /** There is no such host */
+    ABI_FETCH_NAME = 2,
+    /** Nobody answers there */
+    ABI_FETCH_CONNECT = 3,
+    /** No TLS, or a certificate that is not trusted */
+    ABI_FETCH_TLS = 4,
+    /** One of its times is over */
+    ABI_FETCH_TIMEOUT = 5,
+    /** The server left before the end */
+    ABI_FETCH_CLOSED = 6,
+    /** What came is no HTTP */
+    ABI_FETCH_PROTOCOL = 7,
+    /** The head of the answer is too large */
+    ABI_FETCH_LIMIT = 8,
+    /** Given up on this side */
+    ABI_FETCH_CANCELLED = 9,
+    /** The node has no memory */
+    ABI_FETCH_MEMORY = 10,
 };
 
 /** What a receive wants. All zero: everything. */
@@ -211,7 +247,7 @@ struct abi_mail {
 struct abi_wait {
     /** Wait_kind */
     uint32_t kind;
-    /** Of a stream; else 0 */
+    /** Of a stream, or of a request that was sent; else 0 */
     int32_t handle;
     /** Written: 1 when it is ready */
     uint32_t ready;
@@ -331,6 +367,44 @@ struct abi_child_state {
     uint64_t restarts;
 };
 
+/** How to ask. All zero: without a body, redirects are answers, the times as granted. */
+struct abi_fetch_options {
+    /** Bits of fetch_flag */
+    uint32_t flags;
+    /** How many to follow, of GET and HEAD only; at most 20 */
+    uint32_t redirects;
+    /** With the bit `length` */
+    uint64_t body_bytes;
+    /** Until there is a connection; 0: as granted, as with those below */
+    uint32_t connect_ms;
+    /** Until the answer's head; 0: no limit of its own */
+    uint32_t head_ms;
+    /** Without a byte, while this side is ready for one */
+    uint32_t idle_ms;
+    /** For all of it */
+    uint32_t deadline_ms;
+};
+
+/** A request under way. */
+struct abi_fetched {
+    /** Handle of the request */
+    int32_t fetch;
+    /** The stream that its body is written to; 0: it has none */
+    int32_t body;
+    /** The stream that the answer's body is read from */
+    int32_t answer;
+    /** 0 */
+    uint32_t reserved;
+};
+
+/** The head of an answer. */
+struct abi_fetch_head {
+    /** 200 to 599 */
+    uint32_t status;
+    /** How many there are */
+    uint32_t headers;
+};
+
 _Static_assert(sizeof(struct abi_filter) == 80, "layout");
 _Static_assert(sizeof(struct abi_mail) == 64, "layout");
 _Static_assert(sizeof(struct abi_wait) == 16, "layout");
@@ -342,6 +416,9 @@ _Static_assert(sizeof(struct abi_stream_pair) == 8, "layout");
 _Static_assert(sizeof(struct abi_supervisor_spec) == 16, "layout");
 _Static_assert(sizeof(struct abi_child_spec) == 40, "layout");
 _Static_assert(sizeof(struct abi_child_state) == 80, "layout");
+_Static_assert(sizeof(struct abi_fetch_options) == 32, "layout");
+_Static_assert(sizeof(struct abi_fetched) == 16, "layout");
+_Static_assert(sizeof(struct abi_fetch_head) == 8, "layout");
 
 /** X(name, signature, parks) for each host function of src/guest. */
 #define ABI_GUEST(X)                                                                               \
@@ -369,7 +446,7 @@ _Static_assert(sizeof(struct abi_child_state) == 80, "layout");
     X(monitor, "I:I", false)                                                                       \
     X(demonitor, "I:i", false)                                                                     \
     X(trap_exits, "i:i", false)                                                                    \
-    X(exit, "ii:", true)                                                                           \
+    X(exit, "ii:", false)                                                                          \
     X(exit_signal, "Iii:i", false)                                                                 \
     X(kill, "I:i", false)                                                                          \
     X(register, "iii:i", false)                                                                    \
@@ -398,7 +475,14 @@ _Static_assert(sizeof(struct abi_child_state) == 80, "layout");
     X(stream_close, "i:i", false)                                                                  \
     X(stream_reason, "i:i", false)                                                                 \
     X(supervisor_start, "iiii:i", false)                                                           \
-    X(supervisor_children, "Iii:i", false)
+    X(supervisor_children, "Iii:i", false)                                                         \
+    X(fetch_start, "iiiiiiii:i", false)                                                            \
+    X(fetch_head, "iiI:i", true)                                                                   \
+    X(fetch_header, "iiiii:i", false)                                                              \
+    X(fetch_headers, "iii:i", false)                                                               \
+    X(fetch_trailers, "iii:i", false)                                                              \
+    X(fetch_reason, "i:i", false)                                                                  \
+    X(fetch_close, "i:i", false)
 
 /** X(name, signature, parks) for each host function of src/serve. */
 #define ABI_SERVE(X)                                                                               \
@@ -414,6 +498,7 @@ _Static_assert(sizeof(struct abi_child_state) == 80, "layout");
     X(client_gone, ":i", false)                                                                    \
     X(sse_begin, "ii:i", false)                                                                    \
     X(sse_send, "iiiiiii:i", true)                                                                 \
+    X(sse_write, "ii:i", true)                                                                     \
     X(sse_comment, "ii:i", true)                                                                   \
     X(ws_send, "iii:i", true)                                                                      \
     X(ws_close, "iii:i", false)

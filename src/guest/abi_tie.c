@@ -82,8 +82,7 @@ static bool is_word(const uint8_t *text, size_t size, const char *word)
     return size == strlen(word) && memcmp(text, word, size) == 0;
 }
 
-/* exit(reason, size): it parks, for ever, and its turn ends as the process's last one (guest_turn()): an error would make the
- * engine write a backtrace, which costs as much as half of a spawn and which nobody wants to see. */
+/* exit(reason, size): its turn ends as the process's last one, with what is said here (guest_turn()). */
 enum engine_call_result abi_exit(struct engine_call *call)
 {
     const uint8_t *text = guest_window(call, call->arguments[0], call->arguments[1]);
@@ -105,7 +104,7 @@ enum engine_call_result abi_exit(struct engine_call *call)
         exit->reason[i] = text[i] < ' ' ? ' ' : (char)text[i]; /* one line, and no zero bytes */
     }
     exit->reason[kept] = '\0';
-    return ENGINE_CALL_PARK;
+    return ENGINE_CALL_LEAVE;
 }
 
 /* Find one that shall be ended. NULL: `*ret` is the answer. */

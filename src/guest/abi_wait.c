@@ -34,6 +34,8 @@ static int32_t look(struct guest *guest, const struct abi_wait *entry, bool *ret
             return ABI_MISPLACED;
         }
         return guest->role->gone(guest, guest->context);
+    case ABI_WAIT_FETCHED:
+        return abi_fetch_ready(guest, entry->handle);
     default: /* a number from the guest, not an enum of ours */
         return ABI_INVALID;
     }

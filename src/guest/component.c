@@ -299,6 +299,11 @@ bool component_is_command(const struct component *component)
     return component->inspection.command;
 }
 
+bool component_is_http(const struct component *component)
+{
+    return component->inspection.http;
+}
+
 const struct grant *component_grant(const struct component *component)
 {
     return component->grant;

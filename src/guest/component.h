@@ -42,7 +42,7 @@ bool component_prepare(struct component *component, struct pool *pool, struct ca
                        const struct engine_import *imports, size_t import_count, struct err *err)
     MUST_USE;
 
-/** Find an entry to run ("show", "_start", "wasi:cli/run"); NULL: the only sensible default of a command.
+/** Find an entry to run ("show", "_start", "wasi:cli/run", "wasi:http/incoming-handler"); NULL: the only sensible default of a command.
  *  False: ERR_NOT_FOUND, listing what is exported. */
 bool component_entry(struct component *component, const char *name, uint32_t *ret, struct err *err)
     MUST_USE;
@@ -52,6 +52,9 @@ enum engine_kind component_kind(const struct component *component);
 
 /** Whether it is a command: exports `_start`, or wasi:cli/run. */
 bool component_is_command(const struct component *component);
+
+/** Whether it answers requests by itself: exports wasi:http/incoming-handler. */
+bool component_is_http(const struct component *component);
 const struct grant *component_grant(const struct component *component);
 
 /** Processes of it that live now, and ever. */

@@ -11,6 +11,8 @@
 #include "core/process.h"
 #include "engine/engine.h"
 
+struct network_policy;
+
 struct grant {
     const char *name;          /**< Profile or capability: what a denial tells to change. */
     uint64_t memory_max_bytes; /**< Of each linear memory; growth beyond traps. */
@@ -32,6 +34,9 @@ struct grant {
     const char *const *environment;      /**< env: NULL-terminated "KEY=value"; NULL: none. */
     const struct engine_preopen *preopens;
     size_t preopen_count;
+    struct network_policy *network; /**< allow-network; NULL: nothing. Borrowed. */
+    uint32_t fetches_max;           /**< Requests of its own to others, open at once. */
+    uint64_t fetch_connect_ns, fetch_idle_ns, fetch_whole_ns; /**< Of each; 0: no limit. */
 };
 
 /** The value of a granted environment variable, or NULL (not granted, or not set). */

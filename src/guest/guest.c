@@ -7,7 +7,9 @@
 #include "guest/actor.h"
 #include "guest/component_internal.h"
 #include "guest/guest_internal.h"
+#include "guest/guest_network.h"
 #include "guest/handle.h"
+#include "guest/network.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +69,7 @@ void guest_start(void)
      * return is: 6 us for something that nobody looks at. (It asks once, at the first error.) */
     (void)setenv("RUST_LIB_BACKTRACE", "0", 1);
     engine_set_process_functions(&functions);
+    guest_network_start();
 }
 
 /* ---- its body ---- */
@@ -117,10 +120,10 @@ static enum turn guest_turn(struct process *process, struct exit *ret_exit)
     guest->leaving = ret_exit;
     struct engine_exit ended = {0};
     if (!engine_fiber_poll(guest->fiber, &ended)) {
-        if (guest->left) {
-            return TURN_ENDED;
-        }
         return guest->yielded ? TURN_YIELDED : TURN_PARKED;
+    }
+    if (guest->left) {
+        return TURN_ENDED;
     }
     classify(guest, &ended, ret_exit);
     engine_exit_fini(&ended);
@@ -152,6 +155,7 @@ static void guest_reclaim(struct process *process)
 {
     struct guest *guest = guest_of(process);
     engine_fiber_destroy(TAKE(guest->fiber));
+    abi_fetch_close_all(guest);
     handle_close_all(guest);
     post_destroy(TAKE(guest->post));
     nursery_leave(TAKE(guest->born_in));
@@ -238,7 +242,9 @@ static void guest_exited(struct process *process, const struct exit *exit)
 
 static void guest_destroy(struct process *process)
 {
-    free(guest_of(process));
+    struct guest *guest = guest_of(process);
+    network_policy_release(guest->network);
+    free(guest);
 }
 
 /* ---- spawning ---- */
@@ -284,9 +290,12 @@ static struct guest *guest_create(struct component *component, const struct gues
     guest->role = options->role;
     guest->context = options->context;
     guest->grant = options->grant != NULL ? options->grant : component->grant;
+    guest->network = NULL;
+    guest->transfers = 0;
     guest->born_in = NULL;
     guest->nursery = NULL;
     guest->handles = NULL;
+    guest->fetches = NULL;
     guest->post = NULL;
     guest->announced = guest->asked_to_stop = guest->left = guest->streams = false;
     atomic_init(&guest->memory_bytes, 0);
@@ -296,6 +305,9 @@ static struct guest *guest_create(struct component *component, const struct gues
     if (!take_room(guest, worker, err)) {
         free(guest);
         return NULL;
+    }
+    if (guest->grant->network != NULL) {
+        guest->network = network_policy_retain(guest->grant->network);
     }
     return guest;
 }
@@ -309,7 +321,8 @@ static bool guest_begin(struct guest *guest, const struct guest_options *options
                                        .entry = options->entry,
                                        .memory_max_bytes = guest->grant->memory_max_bytes,
                                        .memory_bytes = &guest->memory_bytes,
-                                       .wasi = &guest->component->wasi});
+                                       .wasi = &guest->component->wasi,
+                                       .http = options->role->http});
     if (guest->fiber == NULL) {
         return err_set_memory(err);
     }

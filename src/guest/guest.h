@@ -16,6 +16,8 @@ struct guest;
 /** What a kind of guest does besides running. Constant; every member may be NULL but `kind`. */
 struct guest_role {
     const char *kind; /**< For `ps`: "http", "command". */
+    /** Of an entry "wasi:http/incoming-handler"; its functions get the guest for `process`. Else NULL. */
+    const struct engine_http *http;
     /** Lives from one piece of mail to the next: each receive begins a unit of work, the first one says that it
      *  has started. Hears that it shall stop, instead of ending at once. */
     bool service;

@@ -31,12 +31,15 @@ struct guest {
     struct nursery *born_in;       /* constant once started: where it is counted; NULL: nowhere */
     struct nursery *nursery;       /* owner: counts its own children; NULL: never had one */
     struct handle_table *handles;  /* owner: ends of streams (handle.c); NULL: never had one */
+    struct fetch_table *fetches; /* owner: requests to others (abi_fetch.c); NULL: never had one */
     struct post *post;    /* owner: mail and calls under way (abi_internal.h); NULL: none ever */
     bool announced;       /* owner: a service that has said that it has started */
     bool asked_to_stop;   /* owner: it was told so: its return is a shutdown */
     bool left;            /* owner: by exit(): it stays parked in that call until it is reclaimed */
     struct exit *leaving; /* owner: of the turn under way, what exit() fills */
     bool streams;         /* owner: see guest_begin_stream() */
+    struct network_policy *network;     /* constant: its grant's, retained; NULL: nothing */
+    unsigned transfers;                 /* owner: requests of a component that are under way */
     atomic_uint_least64_t memory_bytes; /* the engine writes, any thread reads: of linear memory */
 };
 

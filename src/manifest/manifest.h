@@ -52,6 +52,9 @@ struct manifest_node {
     struct manifest_number on_escalation; /**< enum manifest_escalation */
     struct manifest_text
         user; /**< Whose rights to have once everything is bound; NULL: as started. */
+    struct manifest_number max_fetches;   /**< Requests of guests to others, over all of them. */
+    struct manifest_number fetch_keep_ms; /**< How long their connections stay, unused. */
+    struct manifest_text ca_certificates; /**< PEM of authorities beside the system's; or NULL. */
 };
 
 /** What the node does when its top supervisor gives up. */
@@ -89,6 +92,10 @@ struct manifest_limits {
     struct manifest_number max_names, max_tags, max_groups;
     struct manifest_number max_streams;         /**< Open ends of byte streams. */
     struct manifest_number stream_buffer_bytes; /**< Of a byte stream that it opens. */
+    struct manifest_number max_fetches;         /**< Requests of its own to others, open at once. */
+    struct manifest_number fetch_connect_ms;    /**< Of each. */
+    struct manifest_number fetch_idle_ms;       /**< Likewise. */
+    struct manifest_number fetch_deadline_ms;   /**< Likewise; 0: none. */
 };
 
 /** Names that a grant lists. */
@@ -136,6 +143,7 @@ struct manifest_component {
     struct manifest_limits limits;
     struct manifest_flag allow_stdio;
     struct manifest_names allow_spawn, allow_namespaces;
+    struct manifest_names allow_network; /**< "*" as the only one: any public address. */
     struct manifest_flag allow_process_control;
     struct manifest_flag accept_links;
     const char *const

@@ -156,7 +156,8 @@ static bool print_preopens(struct report *report, const struct manifest_componen
     return true;
 }
 
-static bool print_names(struct report *report, const char *key, const struct manifest_names *names)
+static bool print_names(struct report *report, const char *key, const struct manifest_names *names,
+                        const char *everything)
 {
     AUTO(bytes_finip) struct bytes joined = {0};
     bool all = names->names[0] != NULL && strcmp(names->names[0], "*") == 0;
@@ -177,7 +178,7 @@ static bool print_names(struct report *report, const char *key, const struct man
         return false;
     }
     report_line(report, key,
-                all                ? "all"
+                all                ? everything
                 : joined.size == 0 ? "none"
                                    : (char *)joined.data,
                 names->line);
@@ -215,8 +216,10 @@ static bool print_component(struct report *report, const struct manifest_compone
     report_flag(report, "allow-stdio", component->allow_stdio);
     report_flag(report, "allow-process-control", component->allow_process_control);
     report_flag(report, "accept-links", component->accept_links);
-    bool fits = print_names(report, "allow-spawn", &component->allow_spawn) &&
-                print_names(report, "allow-namespaces", &component->allow_namespaces) &&
+    bool fits = print_names(report, "allow-spawn", &component->allow_spawn, "all") &&
+                print_names(report, "allow-namespaces", &component->allow_namespaces, "all") &&
+                print_names(report, "allow-network", &component->allow_network,
+                            "any public address") &&
                 print_arguments(report, component) && print_env(report, component) &&
                 print_preopens(report, component);
     report_close(report);

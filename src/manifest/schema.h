@@ -65,6 +65,6 @@ extern const struct schema SCHEMA_ROOT, SCHEMA_NODE, SCHEMA_LOG, SCHEMA_ADMIN, S
 
 /** The keys of struct manifest_limits: part of components and capabilities. */
 extern const struct field LIMIT_FIELDS[];
-enum { LIMIT_FIELD_COUNT = 17 };
+enum { LIMIT_FIELD_COUNT = 21 };
 
 enum { DAY_MS = 86400000 };

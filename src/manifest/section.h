@@ -50,6 +50,8 @@ struct capability {
     struct manifest_flag allow_stdio, allow_process_control, accept_links;
     const struct toml_node *spawn, *namespaces; /**< allow-spawn, allow-namespaces */
     struct manifest_names spawn_names, namespace_names;
+    const struct toml_node *network; /**< allow-network */
+    struct manifest_names network_rules;
     struct text_list spawn_list, namespace_list; /**< Where they stand. */
     const struct toml_node *env, *preopen;
     struct text_list env_names;
@@ -90,6 +92,12 @@ void grants_apply(const struct capability *leaf, struct manifest_component *comp
 /** Once every component is read: those that `allow-spawn` names must exist. */
 void grants_check(struct loader *loader);
 
+/** Read `allow-network` of one capability. */
+void network_read(struct loader *loader, struct capability *capability);
+
+/** Give the component what its capability (NULL: a profile) and profile grant of the network. */
+void network_apply(const struct capability *leaf, struct manifest_component *component);
+
 /** Read the preopens of one capability, checking every path. */
 void preopens_read(struct loader *loader, struct capability *capability);
 
@@ -105,7 +113,11 @@ bool path_lies_in(const char *inner, const char *outer);
 /** Read [serve.tls]. */
 void tls_read(struct loader *loader, const struct toml_node *table, struct manifest_serve *serve);
 
-/** Once everything is read: no preopen may hold a file of [serve.tls]. */
+/** Look for the file `ca-certificates` of [node]. */
+void authorities_check(struct loader *loader, const struct toml_node *node,
+                       struct manifest_text *text);
+
+/** Once everything is read: no preopen may hold a file of [serve.tls], or `ca-certificates`. */
 void tls_protect(struct loader *loader);
 
 /** Read `trusted-proxies`. */

@@ -110,6 +110,7 @@ static void capability_read(struct loader *loader, const struct toml_node *node,
     schema_read(loader, &SCHEMA_CAPABILITY, title, node, ret);
     read_env(loader, ret);
     grants_read(loader, ret);
+    network_read(loader, ret);
     preopens_read(loader, ret);
 }
 
@@ -325,6 +326,7 @@ void capability_apply(struct loader *loader, struct manifest_component *componen
         component->allow_stdio = (struct manifest_flag){true, MANIFEST_PROFILE};
     }
     grants_apply(leaf, component);
+    network_apply(leaf, component);
     apply_limits(loader, leaf, component);
     apply_env(loader, leaf, component);
     apply_preopens(loader, leaf, component);

@@ -88,11 +88,6 @@ static void check_capability(struct loader *loader, const struct toml_node *tabl
     const char *name = component->capability.value;
     struct place place = loader_value(loader, key_node(loader, table, "capability"));
 
-    if (strcmp(component->profile, "network-client") == 0) {
-        problem_warning(loader->problems, place,
-                        "outbound HTTP is not available in this version of mote: 'network-client' "
-                        "grants what 'sandboxed' does");
-    }
     if (capability_is_profile(name) || capability_find(loader, name) != NULL) {
         return;
     }

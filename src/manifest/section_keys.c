@@ -149,6 +149,10 @@ static const struct field NODE_FIELDS[] = {
     {NUMBER("window-ms", struct manifest_node, window_ms, 1, DAY_MS, 5000)},
     {CHOICE("on-escalation", struct manifest_node, on_escalation, ESCALATIONS, MANIFEST_STAY_DOWN)},
     {TEXT("user", struct manifest_node, user, NULL), .zero = "as started"},
+    {NUMBER("max-fetches", struct manifest_node, max_fetches, 1, 65536, 1024)},
+    {NUMBER("fetch-keep-ms", struct manifest_node, fetch_keep_ms, 1, DAY_MS, 5000)},
+    {TEXT("ca-certificates", struct manifest_node, ca_certificates, NULL),
+     .check = authorities_check, .zero = "the system's"},
     {LATER("store")},
     {LATER("profile")},
 };
@@ -271,6 +275,11 @@ const struct field LIMIT_FIELDS[LIMIT_FIELD_COUNT] = {
     {NUMBER("max-streams", struct manifest_limits, max_streams, 0, 65536, 64)},
     {NUMBER("stream-buffer-bytes", struct manifest_limits, stream_buffer_bytes, 4096, 1 << 30,
             262144)},
+    {NUMBER("max-fetches", struct manifest_limits, max_fetches, 0, 1024, 16)},
+    {NUMBER("fetch-connect-ms", struct manifest_limits, fetch_connect_ms, 1, DAY_MS, 10000)},
+    {NUMBER("fetch-idle-ms", struct manifest_limits, fetch_idle_ms, 1, DAY_MS, 30000)},
+    {NUMBER("fetch-deadline-ms", struct manifest_limits, fetch_deadline_ms, 0, DAY_MS, 300000),
+     .zero = "off"},
 };
 
 struct manifest_number *limit_at(struct manifest_limits *limits, size_t index)
@@ -299,6 +308,7 @@ static const struct field COMPONENT_FIELDS[] = {
     {ELSEWHERE("allow-spawn", GRANTS)},
     {ELSEWHERE("allow-process-control", GRANTS)},
     {ELSEWHERE("allow-namespaces", GRANTS)},
+    {ELSEWHERE("allow-network", GRANTS)},
     {ELSEWHERE("accept-links", GRANTS)},
     {ELSEWHERE("max-restarts", "[[supervisor]] or [node]")},
     {ELSEWHERE("window-ms", "[[supervisor]] or [node]")},
@@ -318,9 +328,9 @@ static const struct field CAPABILITY_FIELDS[] = {
     {.key = "allow-namespaces",
      .kind = FIELD_NODE,
      .offset = offsetof(struct capability, namespaces)},
+    {.key = "allow-network", .kind = FIELD_NODE, .offset = offsetof(struct capability, network)},
     {.key = "env", .kind = FIELD_NODE, .offset = offsetof(struct capability, env)},
     {.key = "preopen", .kind = FIELD_NODE, .offset = offsetof(struct capability, preopen)},
-    {LATER("allow-network")},
     {LATER("allow-storage")},
     {ELSEWHERE("source", "[components.<name>]")},
     {ELSEWHERE("entry", "[components.<name>]")},

@@ -37,14 +37,10 @@ static const struct field EXTRA_FIELDS[] = {
 
 static const struct schema SCHEMA_EXTRA = {{FIELD_GROUP(EXTRA_FIELDS, 0)}};
 
-/* The file that `key` of `table` names. */
-static void read_file(struct loader *loader, const struct toml_node *table, const char *key,
+/* The file that `key` names. */
+static void find_file(struct loader *loader, struct place place, const char *key,
                       const struct manifest_text *text, struct manifest_file *ret)
 {
-    if (text->value == NULL) {
-        return;
-    }
-    struct place place = loader_value(loader, section_key(loader, table, key));
     const char *path = loader_path(loader, text->value);
     if (path == NULL) {
         return;
@@ -68,6 +64,23 @@ static void read_file(struct loader *loader, const struct toml_node *table, cons
         return;
     }
     BUG("an entry of a folder");
+}
+
+static void read_file(struct loader *loader, const struct toml_node *table, const char *key,
+                      const struct manifest_text *text, struct manifest_file *ret)
+{
+    if (text->value != NULL) {
+        struct place place = loader_value(loader, section_key(loader, table, key));
+        find_file(loader, place, key, text, ret);
+    }
+}
+
+void authorities_check(struct loader *loader, const struct toml_node *node,
+                       struct manifest_text *text)
+{
+    struct manifest_file file = {0};
+    find_file(loader, loader_value(loader, node), "ca-certificates", text, &file);
+    text->value = file.path;
 }
 
 static void read_pair(struct loader *loader, const struct toml_node *table, const char *title,
@@ -120,7 +133,7 @@ void tls_read(struct loader *loader, const struct toml_node *table, struct manif
 
 /* A guest that could read a key could be the server, and one that could replace a file would decide who
  * is. */
-static void protect(struct loader *loader, const struct manifest_file *file)
+static void protect(struct loader *loader, const struct manifest_file *file, const char *section)
 {
     const struct manifest *manifest = loader->manifest;
     char *real = file->path == NULL ? NULL
@@ -135,8 +148,8 @@ static void protect(struct loader *loader, const struct manifest_file *file)
             if (path_lies_in(real, preopen->host_path)) {
                 problem_error(loader->problems, (struct place){manifest->path, preopen->line, 1},
                               "preopen '%.200s' of [components.%s] holds %.400s, a file of "
-                              "[serve.tls] that no guest may reach; open a folder without it",
-                              preopen->written, component->name, real);
+                              "%s that no guest may reach; open a folder without it",
+                              preopen->written, component->name, real, section);
             }
         }
     }
@@ -149,9 +162,11 @@ void tls_protect(struct loader *loader)
     for (size_t i = 0; i < manifest->serve_count; i++) {
         const struct manifest_tls *tls = &manifest->serves[i].tls;
         for (size_t k = 0; k < tls->pair_count; k++) {
-            protect(loader, &tls->pairs[k].certificate);
-            protect(loader, &tls->pairs[k].key);
+            protect(loader, &tls->pairs[k].certificate, "[serve.tls]");
+            protect(loader, &tls->pairs[k].key, "[serve.tls]");
         }
-        protect(loader, &tls->client_ca);
+        protect(loader, &tls->client_ca, "[serve.tls]");
     }
+    protect(loader, &(struct manifest_file){.path = manifest->node.ca_certificates.value},
+            "[node]");
 }

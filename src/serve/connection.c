@@ -238,6 +238,7 @@ void connection_end_exchange(struct connection *connection)
     exchange->ended_ns = exchange->logged ? lane->env->monotonic_ns(lane->env) : exchange->began_ns;
     lane_count_response(lane, exchange->cut ? 0 : exchange->sent_status);
     connection->exchange = NULL;
+    connection->http1.trailers = NULL;
     /* Also after all of the answer: a process that goes on behind it goes on for nobody. */
     exchange_leave(exchange, true);
     lane_give_exchange(lane, exchange);
@@ -266,6 +267,17 @@ void connection_drain(struct connection *connection)
     } else if (connection->phase == CONNECTION_SESSION) {
         connection->session->type->drain(connection->session);
         connection_advance(connection);
+    }
+}
+
+void connection_dismiss(struct connection *connection)
+{
+    if (connection->phase == CONNECTION_OPEN && connection->dispatched) {
+        /* Its client comes back, to whoever serves then. */
+        connection->last = exchange_dismiss(connection->exchange) || connection->last;
+    } else if (connection->phase == CONNECTION_SESSION &&
+               connection->session->type->dismiss != NULL) {
+        connection->session->type->dismiss(connection->session);
     }
 }
 

@@ -104,6 +104,9 @@ void connection_lose(struct connection *connection);
 /** The lane is to be emptied: close what is idle, let the rest end after its answer. */
 void connection_drain(struct connection *connection);
 
+/** The time to drain is nearly over: end a stream of events, see exchange_dismiss(). */
+void connection_dismiss(struct connection *connection);
+
 /** The time to drain is over: end it now. True: something was still to be answered or sent. */
 bool connection_cut(struct connection *connection);
 

@@ -238,11 +238,11 @@ static void end_stream(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
     struct exchange_view view = exchange_look(exchange);
-    INVARIANT(view.finished);
+    INVARIANT(view.finished || view.completed);
     bool sized = exchange->length != UINT64_MAX;
     bool short_of = sized && exchange->written < exchange->length;
     connection->answered = true;
-    if (exchange->outcome.status != 0 || short_of) {
+    if ((!view.completed && exchange->outcome.status != 0) || short_of) {
         exchange->cut = true;
         connection->last = true;
         /* Without a length and without chunks, only a reset differs from an end. */
@@ -255,7 +255,8 @@ static bool send_gathered(struct connection *connection, const char *data, size_
 {
     struct bytes *out = &connection->out;
     struct iovec parts[] = {{out->data, out->size}, {(void *)(uintptr_t)data, size}};
-    ssize_t sent = transport_send(&connection->transport, parts, 2);
+    bool alone = out->size == 0; /* One part costs the kernel less than two. */
+    ssize_t sent = transport_send(&connection->transport, parts + alone, alone ? 1 : 2);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
         connection_lose(connection);
         return false;
@@ -277,13 +278,30 @@ static bool send_gathered(struct connection *connection, const char *data, size_
  * makes `*size` its whole size. */
 static char *frame_chunk(char *gather, size_t *size)
 {
-    char head[CHUNK_HEAD_BYTES + 1];
-    int head_size = snprintf(head, sizeof(head), "%zx\r\n", *size);
-    char *begin = gather + CHUNK_HEAD_BYTES - head_size;
-    memcpy(begin, head, (size_t)head_size);
-    memcpy(gather + CHUNK_HEAD_BYTES + *size, "\r\n", 2);
-    *size += (size_t)head_size + 2;
+    char *body = gather + CHUNK_HEAD_BYTES, *begin = body - 2;
+    memcpy(begin, "\r\n", 2);
+    memcpy(body + *size, "\r\n", 2);
+    for (size_t left = *size; left > 0; left >>= 4) {
+        *--begin = "0123456789abcdef"[left & 15];
+    }
+    *size += (size_t)(body - begin) + 2;
     return begin;
+}
+
+/* The last chunk, with trailers for who has said that they are no surprise (RFC 9110, 6.5.1) and if they fit. Returns its size. */
+static size_t end_chunks(const struct exchange *exchange, char *ret, size_t room)
+{
+    const struct bytes *trailers = &exchange->out_trailers;
+    const struct header *te = trailers->size == 0 ? NULL
+                                                  : request_header(&exchange->request, "te", 2);
+    bool wanted = te != NULL && field_list_has(te->value, "trailers", 8);
+    size_t size = wanted && trailers->size + 5 <= room ? trailers->size : 0;
+    memcpy(ret, "0\r\n", 3);
+    if (size > 0) {
+        memcpy(ret + 3, trailers->data, size);
+    }
+    memcpy(ret + 3 + size, "\r\n", 2);
+    return size + 5;
 }
 
 /* One piece from the stream to the socket. Returns whether to go on. */
@@ -306,8 +324,8 @@ static bool pump_piece(struct connection *connection)
     if (result == STREAM_ENDED) {
         end_stream(connection);
         if (connection->chunked && !exchange->cut) {
-            memcpy(begin + size, "0\r\n\r\n", 5);
-            size += 5;
+            size += end_chunks(exchange, begin + size,
+                               (size_t)(gather + LANE_GATHER_BYTES - (begin + size)));
         }
     }
     if (size > 0 && !send_gathered(connection, begin, size)) {
@@ -398,7 +416,9 @@ bool connection_converse(struct connection *connection)
         connection_flush(connection);
     }
     if (connection->phase == CONNECTION_SESSION && !full && session->type->over(session)) {
-        connection_enter_closing(connection, true);
+        /* What may still come would make of a close a reset. */
+        connection_enter_closing(connection, !session->agreed || connection->readable ||
+                                                 transport_is_secure(&connection->transport));
         return false;
     }
     return full && connection->phase == CONNECTION_SESSION && !connection->blocked;
@@ -415,7 +435,7 @@ static bool has_no_body(const struct exchange *exchange)
 /* A stream whose bytes go nowhere ends with its process. */
 static void end_empty_stream(struct connection *connection, const struct exchange_view *view)
 {
-    if (view->finished) {
+    if (view->finished || view->completed) {
         connection->answered = true;
     }
 }
@@ -477,7 +497,7 @@ static bool begin_answer(struct connection *connection, const struct exchange_vi
     case ANSWER_UPGRADE:
         return write_upgrade_head(connection);
     case ANSWER_STREAM:
-        if (connection->peer_finished && !view->finished && !view->whole) {
+        if (connection->peer_finished && !view->finished && !view->completed && !view->whole) {
             connection_lose(connection);
         } else {
             write_own_head(connection);

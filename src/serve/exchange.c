@@ -138,6 +138,8 @@ void exchange_release(struct exchange *exchange)
     close_streams(exchange);
     request_fini(&exchange->request);
     bytes_fini(&exchange->content);
+    bytes_fini(&exchange->trailers);
+    bytes_fini(&exchange->out_trailers);
     lock_fini(&exchange->lock);
     free(exchange);
 }
@@ -165,8 +167,12 @@ void exchange_recycle(struct exchange *exchange)
     keep_small(&exchange->content);
     request_reset(&exchange->request);
     bytes_clear(&exchange->content);
+    bytes_fini(&exchange->trailers);
+    bytes_fini(&exchange->out_trailers);
+    exchange->completed = false;
     exchange->carrier = NULL;
     exchange->dispatching = exchange->left = exchange->gone = exchange->finished = false;
+    exchange->dismissed = false;
     exchange->body_wanted = exchange->waking = false;
     exchange->answer = ANSWER_NONE;
     exchange->waker = (struct exchange_waker){0};
@@ -261,6 +267,7 @@ struct exchange_view exchange_look(struct exchange *exchange)
     exchange->dispatching = false;
     struct exchange_view view = {.answer = exchange->answer,
                                  .finished = exchange->finished,
+                                 .completed = exchange->completed,
                                  .body_wanted = exchange->body_wanted,
                                  /* Written before the answer is announced, and not since. */
                                  .whole = exchange->answer == ANSWER_STREAM && exchange->whole};
@@ -303,8 +310,16 @@ void exchange_body_add(struct exchange *exchange, struct text piece)
     }
 }
 
+bool exchange_body_trailers(struct exchange *exchange, struct text piece)
+{
+    return bytes_append(&exchange->trailers, piece.data, piece.size);
+}
+
 void exchange_body_end(struct exchange *exchange)
 {
+    if (exchange->trailers.capacity > 0) {
+        exchange_hold(exchange, (long long)exchange->trailers.capacity);
+    }
     stream_end(&exchange->body);
 }
 
@@ -326,6 +341,20 @@ enum stream_result exchange_out_read(struct exchange *exchange, void *data, size
         result = *ret_read > 0 ? STREAM_OK : STREAM_WAIT;
     }
     return result;
+}
+
+bool exchange_dismiss(struct exchange *exchange)
+{
+    lock_take(&exchange->lock);
+    bool listens = exchange->answer == ANSWER_STREAM && exchange->events && !exchange->finished &&
+                   !exchange->gone;
+    exchange->gone = exchange->gone || listens;
+    exchange->dismissed = exchange->dismissed || listens;
+    lock_release(&exchange->lock);
+    if (listens) {
+        wake_answerer(exchange, true);
+    }
+    return listens;
 }
 
 void exchange_leave(struct exchange *exchange, bool gone)

@@ -123,6 +123,15 @@ enum exchange_result exchange_upgrade(struct exchange *exchange, const struct he
 enum exchange_result exchange_write(struct exchange *exchange, const void *data, size_t size_bytes,
                                     size_t *ret_written) MUST_USE;
 
+/** What came behind the request's body, once exchange_read() has said EXCHANGE_ENDED: "name: value" lines, each ended by a newline.
+ *  They were not looked at. */
+struct text exchange_trailers(const struct exchange *exchange);
+
+/** All of a streamed answer has been written: its client need not wait for exchange_finish(). `trailers` go behind it where the client
+ *  can take them (RFC 9110, 6.5). What fails is told with exchange_finish(); an answer that is complete is not cut any more. */
+void exchange_complete(struct exchange *exchange, const struct header *trailers,
+                       size_t trailer_count);
+
 /** The most that exchange_respond() should be given for such an answer: a larger one is to be compressed, and goes out
  *  in pieces by exchange_begin_whole(), each within a turn. */
 size_t exchange_whole_max(const struct exchange *exchange, unsigned status,

@@ -318,6 +318,49 @@ enum exchange_result exchange_write(struct exchange *exchange, const void *data,
     BUG("stream result %d for a writer", (int)result);
 }
 
+/* A stream of events that the server ends may end between any two, however its process does. */
+static bool is_dismissed(struct exchange *exchange)
+{
+    lock_take(&exchange->lock);
+    bool dismissed = exchange->dismissed;
+    lock_release(&exchange->lock);
+    return dismissed && !atomic_load_explicit(&exchange->heartbeat.within, memory_order_relaxed);
+}
+
+struct text exchange_trailers(const struct exchange *exchange)
+{
+    return (struct text){(const char *)exchange->trailers.data, exchange->trailers.size};
+}
+
+void exchange_complete(struct exchange *exchange, const struct header *trailers,
+                       size_t trailer_count)
+{
+    lock_take(&exchange->lock);
+    bool misplaced = exchange->answer != ANSWER_STREAM || exchange->finished || exchange->completed;
+    lock_release(&exchange->lock);
+    if (misplaced) {
+        return;
+    }
+    if (UNLIKELY(exchange->compressor != NULL)) {
+        if (!exchange_complete_coding(exchange)) {
+            exchange->coding_failed = true; /* The same again at the end, where it is told. */
+            return;
+        }
+        exchange_end_coding(exchange);
+    }
+    struct shaped_lines lines = {.content = &exchange->out_trailers,
+                                 .max_bytes = EXCHANGE_HEAD_MAX};
+    if (!shaping_add_plain(&lines, trailers, trailer_count)) {
+        bytes_clear(&exchange->out_trailers); /* Nobody may depend on them. */
+    }
+    exchange_hold(exchange, (long long)exchange->out_trailers.capacity);
+    lock_take(&exchange->lock);
+    exchange->completed = true;
+    lock_release(&exchange->lock);
+    /* After `completed`, as in exchange_finish(). */
+    stream_end(&exchange->out);
+}
+
 void exchange_finish(struct exchange *exchange, const struct exchange_outcome *outcome)
 {
     /* Only this side changes `answer`; until it does, `content` is free to hold the text. */
@@ -330,15 +373,16 @@ void exchange_finish(struct exchange *exchange, const struct exchange_outcome *o
         }
     }
     bool incomplete = false;
+    unsigned status = is_dismissed(exchange) ? 0 : outcome->status;
     if (UNLIKELY(exchange->compressor != NULL)) {
-        incomplete = outcome->status == 0 && !exchange_complete_coding(exchange);
+        incomplete = status == 0 && !exchange_complete_coding(exchange);
         exchange_end_coding(exchange);
     }
     lock_take(&exchange->lock);
     INVARIANT(!exchange->finished);
     exchange_forget_waker(exchange);
     exchange->outcome = *outcome;
-    exchange->outcome.status = incomplete ? 502 : outcome->status; /* A cut. */
+    exchange->outcome.status = incomplete ? 502 : status; /* A cut. */
     exchange->outcome.text = NULL;
     if (unanswered && exchange->refused && (outcome->status == 0 || outcome->status == 502)) {
         exchange->outcome.status = 503;
@@ -346,12 +390,12 @@ void exchange_finish(struct exchange *exchange, const struct exchange_outcome *o
     }
     exchange->finished = true;
     bool left = exchange->left;
-    enum exchange_answer answer = exchange->answer;
+    bool streams = exchange->answer == ANSWER_STREAM && !exchange->completed;
     bool news = exchange_claim_news(exchange);
     lock_release(&exchange->lock);
     if (left && exchange->home->ended != NULL) {
         exchange->home->ended(exchange);
-    } else if (answer == ANSWER_STREAM) {
+    } else if (streams) {
         /* After `finished`: who reads the end of the stream knows whether it ended well. */
         stream_end(&exchange->out);
     }

@@ -49,13 +49,15 @@ struct exchange {
     struct task news;                 /* posted while news_queued */
     atomic_llong held;                /* any thread: its part of *home->holding */
 
-    bool news_queued, dispatching;   /* guarded by lock */
-    bool left, gone, finished;       /* guarded by lock */
-    bool body_wanted;                /* guarded by lock: the reader waited since it was last full */
-    bool waking;                     /* guarded by lock: the waker is being called */
-    enum exchange_answer answer;     /* guarded by lock */
-    bool whole;                      /* guarded by lock: the stream is a whole answer, see view */
-    struct exchange_waker waker;     /* guarded by lock */
+    bool news_queued, dispatching; /* guarded by lock */
+    bool left, gone, finished;     /* guarded by lock */
+    bool dismissed;                /* guarded by lock: it was told that it is gone, but it is not */
+    bool body_wanted;              /* guarded by lock: the reader waited since it was last full */
+    bool waking;                   /* guarded by lock: the waker is being called */
+    enum exchange_answer answer;   /* guarded by lock */
+    bool whole;                    /* guarded by lock: the stream is a whole answer, see view */
+    bool completed;                /* guarded by lock: all of the stream was written */
+    struct exchange_waker waker;   /* guarded by lock */
     struct exchange_outcome outcome; /* guarded by lock; constant once finished */
 
     /* Answering side's until `answer` says so; constant then. Without an answer, `content` is the text
@@ -81,6 +83,9 @@ struct exchange {
     uint64_t file_offset;
     struct session *session;
     const char *offers; /* with a 426: what may be asked for; NULL: nothing. Constant text */
+
+    struct bytes trailers;     /* connection's, until the end of `body`: of the request */
+    struct bytes out_trailers; /* answering side's until `completed`: header lines */
 
     struct stream body, out;
     bool body_open, out_open; /* initialised; body: constant once dispatched, out: with answer */
@@ -114,7 +119,8 @@ struct exchange_view {
     enum exchange_answer answer;
     bool finished;
     bool body_wanted;
-    bool whole; /**< A stream that goes on for a client that has shut its sending side. */
+    bool whole;     /**< A stream that goes on for a client that has shut its sending side. */
+    bool completed; /**< All of a stream was written, whatever becomes of its writer. */
 };
 struct exchange_view exchange_look(struct exchange *exchange);
 
@@ -128,11 +134,19 @@ size_t exchange_body_unread(struct exchange *exchange);
 /** Hand over a piece of the body, of at most that size. */
 void exchange_body_add(struct exchange *exchange, struct text piece);
 
+/** Some of the trailers' "name: value" lines, each ended by a newline, in front of exchange_body_end(). False: out of memory. */
+bool exchange_body_trailers(struct exchange *exchange, struct text piece) MUST_USE;
+
 /** The body is complete. */
 void exchange_body_end(struct exchange *exchange);
 
 /** The body failed: exchange_read() answers `result` from now on. */
 void exchange_body_fail(struct exchange *exchange, enum exchange_result result);
+
+/** The server ends: whoever writes a stream of events hears that nobody listens any more, though the client is still there.
+ *  It gets what was written and then, when the process is out, an end of the stream, unless that stands within an event.
+ *  False: nothing happened, because it is another answer, whose end would say that it is whole. Connection's thread. */
+bool exchange_dismiss(struct exchange *exchange);
 
 /** Read some of a streamed answer; waiting means that news will come. A stream of events that is silent gives a heartbeat
  *  instead, which nobody wrote. */

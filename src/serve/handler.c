@@ -36,6 +36,7 @@ static void grace_over(struct timer *timer)
 static void visit_before_turn(struct guest *guest, void *context)
 {
     struct visit *visit = context;
+    visit->moved = 0;
     if (LIKELY(!atomic_load_explicit(&visit->gone, memory_order_acquire)) || visit->grace_began ||
         !exchange_has_begun(visit->exchange)) {
         return;
@@ -75,6 +76,7 @@ static void visit_exited(struct guest *guest, void *context, const struct exit *
     struct visit *visit = context;
     timer_cancel(&visit->grace);
     unsigned status = status_of(guest, exit);
+    status = status == 0 && visit->failed ? 502 : status;
     exchange_finish(visit->exchange, &(struct exchange_outcome){
                                          .status = status,
                                          .retry_after_s = status == 503 ? EXCHANGE_RETRY_S : 0,
@@ -102,6 +104,18 @@ static const struct guest_role http_role = {.kind = "http",
                                             .gone = visit_is_left,
                                             .exited = visit_exited};
 
+/* The same for a component, which knows no host functions of ours. */
+static const struct guest_role component_role = {.kind = "http",
+                                                 .http = &visit_http,
+                                                 .before_turn = visit_before_turn,
+                                                 .gone = visit_is_left,
+                                                 .exited = visit_exited};
+
+struct visit *visit_of_component(struct guest *guest)
+{
+    return guest_context(guest, &component_role);
+}
+
 static void refuse(struct exchange *exchange, unsigned status)
 {
     exchange_finish(exchange,
@@ -123,8 +137,9 @@ static void handler_dispatch(struct exchange *exchange, void *target, struct loo
     }
     visit->handler = handler;
     visit->exchange = exchange;
+    bool is_component = component_kind(handler->component) == ENGINE_COMPONENT;
     struct guest_options options = {.entry = handler->entry,
-                                    .role = &http_role,
+                                    .role = is_component ? &component_role : &http_role,
                                     .context = visit,
                                     .deadline_ns = handler->deadline_ns};
     /* Attached first: once started it may run on another worker, and may end there. Wakes come from
@@ -198,16 +213,14 @@ bool visit_split_headers(const char *text, size_t size_bytes, struct header *ret
     return true;
 }
 
-void visit_head_given(struct engine_call *call, struct visit *visit)
+void visit_head_given(struct visit *visit)
 {
-    struct process *process = guest_process(guest_of_call(call));
-    process_begin_unit(process);
-    process_set_deadline(process, visit->handler->stream_deadline_ns);
+    process_begin_unit(visit->process);
+    process_set_deadline(visit->process, visit->handler->stream_deadline_ns);
 }
 
-/* Write until everything is taken, then answer 0. `call->state` is what was taken. */
-static enum engine_call_result write_all(struct engine_call *call, struct visit *visit,
-                                         const uint8_t *data, size_t size)
+enum engine_call_result visit_write(struct engine_call *call, struct visit *visit,
+                                    const uint8_t *data, size_t size)
 {
     struct process *process = guest_process(guest_of_call(call));
     size_t moved = 0, share = exchange_share(visit->exchange);
@@ -232,12 +245,6 @@ static enum engine_call_result write_all(struct engine_call *call, struct visit 
     return guest_answer(call, 0);
 }
 
-/* What may be said on a listener for events instead of events. A 204 is how an EventSource learns not to come back. */
-static bool is_refusal(unsigned status)
-{
-    return status == 204 || status >= 300;
-}
-
 /* respond(status, headers, size, body, size) -> i32: the whole answer; or, when the body is large, its head
  * and 1. Not a call that may park: those cost the engine more, and nearly every answer is small. */
 enum engine_call_result host_respond(struct engine_call *call)
@@ -260,7 +267,7 @@ enum engine_call_result host_respond(struct engine_call *call)
         return guest_answer(call, ABI_INVALID);
     }
     unsigned status = (unsigned)call->arguments[0];
-    if (visit->handler->events_only && !is_refusal(status)) {
+    if (visit->handler->events_only && !visit_is_refusal(status)) {
         return guest_answer(call, ABI_MISPLACED);
     }
     size_t whole_max = exchange_whole_max(visit->exchange, status, headers, count);
@@ -271,7 +278,7 @@ enum engine_call_result host_respond(struct engine_call *call)
     if (result != EXCHANGE_OK) {
         return guest_answer(call, visit_error_of(result));
     }
-    visit_head_given(call, visit);
+    visit_head_given(visit);
     return guest_answer(call, large);
 }
 
@@ -297,7 +304,7 @@ enum engine_call_result host_respond_begin(struct engine_call *call)
                                                  headers, count,
                                                  length < 0 ? UINT64_MAX : (uint64_t)length);
     if (result == EXCHANGE_OK) {
-        visit_head_given(call, visit);
+        visit_head_given(visit);
     }
     return guest_answer(call, visit_error_of(result));
 }
@@ -314,7 +321,7 @@ enum engine_call_result host_respond_write(struct engine_call *call)
     if (data == NULL) {
         return ENGINE_CALL_TRAP;
     }
-    return write_all(call, visit, data, (uint32_t)call->arguments[1]);
+    return visit_write(call, visit, data, (uint32_t)call->arguments[1]);
 }
 
 /* client_gone() -> i32: 1 when nobody will read the answer. */

@@ -48,7 +48,7 @@ enum engine_call_result host_sse_begin(struct engine_call *call)
     }
     visit->streams = true;
     guest_begin_stream(guest_of_call(call));
-    visit_head_given(call, visit);
+    visit_head_given(visit);
     if (exchange_request(visit->exchange)->method == METHOD_HEAD) {
         /* It wanted to know what there is, not to listen. The wake lets the grace begin. */
         atomic_store_explicit(&visit->gone, true, memory_order_relaxed);
@@ -151,4 +151,30 @@ enum engine_call_result host_sse_comment(struct engine_call *call)
     }
     event.comment = (struct text){(const char *)data, (uint32_t)call->arguments[1]};
     return send_event(call, &event);
+}
+
+/* sse_write(data, size) -> i32: events that the guest has written itself. `state`: how many bytes. */
+enum engine_call_result host_sse_write(struct engine_call *call)
+{
+    struct visit *visit = visit_of(call);
+    if (visit == NULL || !visit->streams) {
+        return guest_answer(call, ABI_MISPLACED);
+    }
+    const uint8_t *data = guest_window(call, call->arguments[0], call->arguments[1]);
+    if (data == NULL) {
+        return ENGINE_CALL_TRAP;
+    }
+    size_t size = (uint32_t)call->arguments[1];
+    if (size < 2 || data[size - 2] != '\n' || data[size - 1] != '\n') {
+        return guest_answer(call, ABI_INVALID); /* A heartbeat may come behind it. */
+    }
+    if (visit_is_deserted(visit)) {
+        return guest_answer(call, ABI_CLOSED);
+    }
+    exchange_set_within(visit->exchange, true);
+    enum engine_call_result result = visit_write(call, visit, data, size);
+    if (call->state == size) {
+        exchange_set_within(visit->exchange, false);
+    }
+    return result;
 }

@@ -9,6 +9,8 @@ static int on_header_name(llhttp_t *llhttp, const char *data, size_t size);
 static int on_header_value(llhttp_t *llhttp, const char *data, size_t size);
 static int on_header_done(llhttp_t *llhttp);
 static int on_extension(llhttp_t *llhttp, const char *data, size_t size);
+static int on_trailer(struct http1 *http1, const char *data, size_t size, bool value);
+static int on_trailer_done(struct http1 *http1);
 static int on_body(llhttp_t *llhttp, const char *data, size_t size);
 static int on_head_done(llhttp_t *llhttp);
 static int on_chunk_done(llhttp_t *llhttp);
@@ -154,7 +156,7 @@ static int on_header_name(llhttp_t *llhttp, const char *data, size_t size)
 {
     struct http1 *http1 = llhttp->data;
     if (http1->phase == HTTP1_IN_CHUNKS) {
-        return on_extension(llhttp, data, size);
+        return on_trailer(http1, data, size, false);
     }
     struct request *request = http1->request;
     struct header_span *spans = (struct header_span *)(void *)request->spans.data;
@@ -176,7 +178,7 @@ static int on_header_value(llhttp_t *llhttp, const char *data, size_t size)
 {
     struct http1 *http1 = llhttp->data;
     if (http1->phase == HTTP1_IN_CHUNKS) {
-        return on_extension(llhttp, data, size);
+        return on_trailer(http1, data, size, true);
     }
     struct request *request = http1->request;
     struct header_span *spans = (struct header_span *)(void *)request->spans.data;
@@ -190,6 +192,9 @@ static int on_header_value(llhttp_t *llhttp, const char *data, size_t size)
 static int on_header_done(llhttp_t *llhttp)
 {
     struct http1 *http1 = llhttp->data;
+    if (http1->phase == HTTP1_IN_CHUNKS) {
+        return on_trailer_done(http1);
+    }
     http1->in_value = true;
     if (http1->phase == HTTP1_IN_HEADERS &&
         http1->request->header_count > http1->rules->header_count_max) {
@@ -198,7 +203,7 @@ static int on_header_done(llhttp_t *llhttp)
     return 0;
 }
 
-/* Chunk extensions and trailers are checked, counted and dropped. */
+/* Chunk extensions are checked, counted and dropped; so are trailers that nobody wants. */
 static int on_extension(llhttp_t *llhttp, const char *data, size_t size)
 {
     (void)data;
@@ -208,6 +213,32 @@ static int on_extension(llhttp_t *llhttp, const char *data, size_t size)
         return refuse(http1, 400, "chunk extensions or trailers too large");
     }
     return 0;
+}
+
+static int keep_trailer(struct http1 *http1, const char *data, size_t size)
+{
+    if (http1->trailers != NULL && !bytes_append(http1->trailers, data, size)) {
+        fail_memory(http1);
+        return HPE_USER;
+    }
+    return 0;
+}
+
+static int on_trailer(struct http1 *http1, const char *data, size_t size, bool value)
+{
+    int result = on_extension(&http1->llhttp, data, size);
+    if (result == 0 && value && !http1->in_value) {
+        result = keep_trailer(http1, ": ", 2);
+    }
+    http1->in_value = value;
+    return result != 0 ? result : keep_trailer(http1, data, size);
+}
+
+static int on_trailer_done(struct http1 *http1)
+{
+    bool empty = !http1->in_value;
+    http1->in_value = false;
+    return empty ? keep_trailer(http1, ": \n", 3) : keep_trailer(http1, "\n", 1);
 }
 
 static int on_head_done(llhttp_t *llhttp)
@@ -336,6 +367,7 @@ static bool check_body(struct http1 *http1, const struct framing *framing)
             return fail(http1, 501, "unknown transfer coding");
         }
         http1->phase = HTTP1_IN_CHUNKS;
+        http1->in_value = false;
         http1->header_bytes = 0;
         request->has_body = true;
         return true;

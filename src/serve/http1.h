@@ -57,8 +57,10 @@ struct http1 {
     struct text body;        /* during one feed: the piece found */
     struct span line;        /* the request line when it came in pieces */
     uint64_t left;           /* of a sized body */
-    uint32_t header_bytes;   /* seen so far; then trailers and chunk extensions */
-    unsigned lead;           /* bytes of an empty line in front */
+    struct bytes *
+        trailers; /**< Where trailers go, as lines ("name: value" and a newline); NULL: they are dropped. Borrowed. */
+    uint32_t header_bytes; /* seen so far; then trailers and chunk extensions */
+    unsigned lead;         /* bytes of an empty line in front */
     bool in_value, ended;
     bool keep_alive;       /**< From HEAD on: the client wants the connection to stay. */
     bool expects_continue; /**< From HEAD on: it waits for "100 Continue". */

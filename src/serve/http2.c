@@ -190,6 +190,23 @@ static bool send_frames(struct http2 *http2, struct bytes *out, size_t limit)
     return true;
 }
 
+/* A client that has shut its side can never give credit again: an answer that waits for some waits for
+ * nothing (RFC 9113, 6.9). */
+static void drop_starved(struct http2 *http2)
+{
+    nghttp2_session *nghttp2 = http2->nghttp2;
+    bool none = nghttp2_session_get_remote_window_size(nghttp2) <= 0;
+    for (struct list *link = http2->streams.next, *next; link != &http2->streams; link = next) {
+        next = link->next;
+        struct http2_stream *stream = CONTAINER_OF(link, struct http2_stream, link);
+        bool sends = stream->open && stream->head_out && !stream->answered && !stream->deferred;
+        if (sends &&
+            (none || nghttp2_session_get_stream_remote_window_size(nghttp2, stream->id) <= 0)) {
+            http2_stream_reset(stream, NGHTTP2_CANCEL, true);
+        }
+    }
+}
+
 static bool produce(struct session *session, struct bytes *out, size_t limit_bytes)
 {
     struct http2 *http2 = of(session);
@@ -205,6 +222,9 @@ static bool produce(struct session *session, struct bytes *out, size_t limit_byt
         fine = !http2->broken && send_frames(http2, out, limit_bytes);
     } while (fine && (!list_is_empty(&http2->news) || out->size > before) &&
              out->size < limit_bytes && ++steps < STEPS_MAX);
+    if (fine && http2->finished) {
+        drop_starved(http2);
+    }
     if (!list_is_empty(&http2->news)) {
         session_news(session); /* They go on when the others had their turn. */
     }
@@ -224,6 +244,8 @@ static void finished(struct session *session)
             http2_stream_end_body(stream);
         } else if (http2_stream_needs_client(stream)) {
             http2_stream_reset(stream, NGHTTP2_CANCEL, true);
+        } else {
+            http2_stream_mark(stream); /* Perhaps only its process is left. */
         }
     }
 }
@@ -313,6 +335,17 @@ static void drain(struct session *session)
     }
 }
 
+static void dismiss(struct session *session)
+{
+    struct http2 *http2 = of(session);
+    for (struct list *link = http2->streams.next; link != &http2->streams; link = link->next) {
+        struct http2_stream *stream = CONTAINER_OF(link, struct http2_stream, link);
+        if (stream->exchange != NULL && stream->dispatched) {
+            (void)exchange_dismiss(stream->exchange);
+        }
+    }
+}
+
 static bool busy(const struct session *session)
 {
     const struct http2 *http2 = CONTAINER_OF((struct session *)(uintptr_t)session, struct http2,
@@ -344,6 +377,7 @@ static const struct session_type type = {
     .due_ns = due_ns,
     .due = due,
     .drain = drain,
+    .dismiss = dismiss,
     .busy = busy,
     .lose = lose,
 };

@@ -21,7 +21,7 @@ enum {
     HTTP2_WINDOW_BYTES = 1024 * 1024, /**< Of a connection; that of a stream is its buffer. */
     HTTP2_WINDOW_FIRST_BYTES = 65535, /**< What a client may send before it has our settings. */
     HTTP2_QUEUE_MAX = 500,            /**< Frames not sent; above, nothing is received. */
-    HTTP2_DRAIN_MS = 1000,            /**< For what is on its way to an end. */
+    HTTP2_DRAIN_MS = 5000, /**< Most, from the first GOAWAY to the last, if no PING is answered. */
     HTTP2_RATE_WINDOW_MS = 5000,
     HTTP2_PRESSED_MS = 100, /**< Between looks, while the node holds too much. */
 };

@@ -209,7 +209,11 @@ void http2_answer_begin(struct http2_stream *stream, const struct exchange_view 
         submit_own(stream, HTTP2_FROM_FILE);
         return;
     case ANSWER_STREAM:
-        submit_own(stream, HTTP2_FROM_STREAM);
+        if (stream->http2->finished && !view->finished && !view->whole) {
+            http2_stream_reset(stream, NGHTTP2_CANCEL, true);
+        } else {
+            submit_own(stream, HTTP2_FROM_STREAM);
+        }
         return;
     case ANSWER_UPGRADE:
         if (submit_own(stream, HTTP2_FROM_TUNNEL)) {
@@ -236,9 +240,9 @@ static ssize_t read_bytes(struct bytes *from, uint8_t *ret, size_t length, bool 
 static bool ended_well(struct exchange *exchange)
 {
     struct exchange_view view = exchange_look(exchange);
-    INVARIANT(view.finished);
+    INVARIANT(view.finished || view.completed);
     bool short_of = exchange->length != UINT64_MAX && exchange->written < exchange->length;
-    return exchange->outcome.status == 0 && !short_of;
+    return (view.completed || exchange->outcome.status == 0) && !short_of;
 }
 
 static ssize_t read_stream(struct exchange *exchange, uint8_t *ret, size_t length, bool *ret_end)
@@ -299,6 +303,23 @@ static ssize_t read_source(struct http2_stream *stream, uint8_t *ret, size_t len
     BUG("source %d", (int)stream->source);
 }
 
+/* Behind the last of the body, with the end of the stream. False: there is nothing of the kind. A request that is not complete ends with
+ * a reset, which would overtake them. */
+static bool submit_trailers(struct http2_stream *stream)
+{
+    struct exchange *exchange = stream->exchange;
+    if (stream->source != HTTP2_FROM_STREAM || exchange->out_trailers.size == 0 ||
+        !stream->complete) {
+        return false;
+    }
+    struct lane *lane = stream->http2->lane;
+    struct fields fields = {.nv = (nghttp2_nv *)(void *)lane->gather};
+    add_lines(&fields, (struct text){(const char *)exchange->out_trailers.data,
+                                     exchange->out_trailers.size});
+    return !fields.full &&
+           nghttp2_submit_trailer(stream->http2->nghttp2, stream->id, fields.nv, fields.count) == 0;
+}
+
 ssize_t http2_answer_read(nghttp2_session *nghttp2, int32_t stream_id, uint8_t *buffer,
                           size_t length, uint32_t *data_flags, nghttp2_data_source *source,
                           void *user_data)
@@ -329,6 +350,9 @@ ssize_t http2_answer_read(nghttp2_session *nghttp2, int32_t stream_id, uint8_t *
     }
     if (end) {
         *data_flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (submit_trailers(stream)) {
+            *data_flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        }
         stream->answered = true;
         stream->write_due_ns = 0;
         http2_stream_mark(stream);

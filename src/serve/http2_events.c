@@ -71,14 +71,25 @@ static int on_begin_headers(nghttp2_session *nghttp2, const nghttp2_frame *frame
     return 0;
 }
 
-/* Trailers are checked, counted and dropped. */
-static void take_trailer(struct http2_stream *stream, size_t size)
+static void take_trailer(struct http2_stream *stream, struct text name, struct text value)
 {
     uint32_t limit = stream->http2->site->rules.header_bytes_max;
+    size_t size = name.size + value.size;
     if (size > limit - stream->extra_bytes) {
         http2_stream_fail_body(stream, 400, EXCHANGE_MALFORMED);
-    } else {
-        stream->extra_bytes += (uint32_t)size;
+        return;
+    }
+    stream->extra_bytes += (uint32_t)size;
+    struct exchange *exchange = stream->exchange;
+    if (exchange == NULL || !exchange->request.has_body || stream->complete) {
+        return; /* Nobody reads them any more. */
+    }
+    const struct text pieces[] = {name, {": ", 2}, value, {"\n", 1}};
+    for (size_t i = 0; i < ARRAY_LENGTH(pieces); i++) {
+        if (!exchange_body_trailers(exchange, pieces[i])) {
+            http2_stream_fail_body(stream, 503, EXCHANGE_NO_MEMORY);
+            return;
+        }
     }
 }
 
@@ -95,7 +106,7 @@ static int on_header(nghttp2_session *nghttp2, const nghttp2_frame *frame, nghtt
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         http2_request_add(&stream->head, &stream->exchange->request, name_text, value_text);
     } else {
-        take_trailer(stream, name_text.size + value_text.size);
+        take_trailer(stream, name_text, value_text);
     }
     return 0;
 }

@@ -143,7 +143,7 @@ bool http2_stream_needs_client(struct http2_stream *stream)
         return true;
     }
     struct exchange_view view = exchange_look(stream->exchange);
-    return view.answer == ANSWER_STREAM && !view.finished && !view.whole;
+    return view.answer == ANSWER_STREAM && !view.finished && !view.completed && !view.whole;
 }
 
 /* ---- The head ---- */
@@ -396,7 +396,9 @@ static void look_at_exchange(struct http2_stream *stream)
         http2_answer_begin(stream, &view);
     }
     bool upgraded = stream->tunnel != NULL;
-    if (stream->exchange != NULL && (stream->answered || upgraded) && view.finished) {
+    /* A process that goes on behind its answer does not keep the connection of a client that left. */
+    bool over = view.finished || (stream->answered && stream->http2->finished);
+    if (stream->exchange != NULL && (stream->answered || upgraded) && over) {
         end_exchange(stream, true);
     }
 }

@@ -1,5 +1,6 @@
 #include "serve/server.h"
 
+#include "guest/network.h"
 #include "serve/inheritance.h"
 #include "serve/listener.h"
 
@@ -20,10 +21,11 @@ struct place {
     char text[ENDPOINT_TEXT_BYTES];
     int sockets[ENDPOINT_SOCKETS_MAX];
     unsigned socket_count;
-    char *key;    /* owned: what the sockets are called when they are handed over */
-    bool owns;    /* of a unix socket: its file is to be removed */
-    bool to_own;  /* the same, once the place is settled */
-    dev_t device; /* of a unix socket's file, to remove no other */
+    uint16_t port; /* no guest reaches it; 0: none */
+    char *key;     /* owned: what the sockets are called when they are handed over */
+    bool owns;     /* of a unix socket: its file is to be removed */
+    bool to_own;   /* the same, once the place is settled */
+    dev_t device;  /* of a unix socket's file, to remove no other */
     ino_t inode;
 };
 
@@ -107,6 +109,10 @@ static bool place_bind(struct place *place, const struct serve_options *options,
         }
     }
     place_know_file(place);
+    struct ip ip;
+    if (network_address(&place->endpoint.address.any, &ip, &place->port)) {
+        network_own(place->port);
+    }
     endpoint_format(&place->endpoint, options->tls != NULL, place->text);
     return true;
 }
@@ -123,6 +129,10 @@ static void place_unbind(struct place *place)
     for (unsigned i = 0; i < place->socket_count; i++) {
         close(place->sockets[i]);
     }
+    if (place->port != 0) {
+        network_disown(place->port);
+    }
+    place->port = 0;
     place->socket_count = 0;
 }
 
@@ -264,6 +274,17 @@ static void berth_drain(struct loop *loop, void *argument)
     }
 }
 
+static void berth_dismiss(struct loop *loop, void *argument)
+{
+    (void)loop;
+    struct berth *berth = argument;
+    struct list *next = NULL;
+    for (struct list *one = berth->lane.open.next; one != &berth->lane.open; one = next) {
+        next = one->next;
+        connection_dismiss(CONTAINER_OF(one, struct connection, link));
+    }
+}
+
 static void berth_cut(struct loop *loop, void *argument)
 {
     (void)loop;
@@ -345,7 +366,10 @@ bool server_drain(struct server *server, uint32_t deadline_ms)
         place_unbind(&server->places[i]);
     }
     server_call(server, berth_drain);
-    wait_until_empty(server, deadline_ms);
+    uint32_t last_ms = deadline_ms / 2 < SERVER_LAST_MS ? deadline_ms / 2 : SERVER_LAST_MS;
+    wait_until_empty(server, deadline_ms - last_ms);
+    server_call(server, berth_dismiss);
+    wait_until_empty(server, last_ms);
     server_call(server, berth_cut);
     bool whole = true;
     for (unsigned i = 0; i < server->berth_count; i++) {

@@ -20,6 +20,8 @@ struct compression;
 struct cors;
 struct static_folder;
 
+enum { SERVER_LAST_MS = 2000 }; /**< Of a drain: for streams of events to end. */
+
 /** Who answers. `dispatch` is called on the connection's loop with a reference for it; it must lead to
  *  exactly one exchange_finish(), at once or later. `target` is what the route named. */
 struct dispatcher {
@@ -114,7 +116,8 @@ void server_settle(struct server *server);
  *  connections have a moment for a request that may be on its way already. */
 void server_let_go(struct server *server);
 
-/** Stop accepting, close idle connections, finish what runs (answers say "Connection: close"); after
+/** Stop accepting, close idle connections, finish what runs (answers say "Connection: close"). Streams of events, which
+ *  have no end of their own, are asked for one SERVER_LAST_MS before the deadline, or half of it; after
  *  `deadline_ms` cut what is left. Returns when no connection is open. True: nothing was cut. */
 bool server_drain(struct server *server, uint32_t deadline_ms);
 

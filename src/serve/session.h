@@ -42,6 +42,8 @@ struct session_type {
     void (*due)(struct session *session, uint64_t now_ns);
     /** The server is to be emptied: begin to end, politely. */
     void (*drain)(struct session *session);
+    /** Soon everything will be cut: let streams of events end, see exchange_dismiss(). NULL: it has none. */
+    void (*dismiss)(struct session *session);
     /** Whether a client is being served: ending now would cut something. */
     bool (*busy)(const struct session *session);
     /** Its carrier is gone, or done: end what still runs, and free it. */
@@ -52,6 +54,7 @@ struct session_type {
 struct session {
     const struct session_type *type;
     struct session_carrier *carrier; /**< Set by the carrier; NULL before. */
+    bool agreed; /**< Set by the session once the client has said that nothing more will come. */
 };
 
 static inline void session_news(struct session *session)

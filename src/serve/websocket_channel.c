@@ -11,44 +11,27 @@
 static void news_run(struct task *task)
 {
     struct websocket_channel *channel = CONTAINER_OF(task, struct websocket_channel, news);
-    lock_take(&channel->lock);
-    channel->news_queued = false;
-    lock_release(&channel->lock);
+    /* Acquire: what was done before news that found it queued is seen by what follows. */
+    (void)atomic_exchange_explicit(&channel->news_queued, false, memory_order_acq_rel);
     if (channel->session != NULL) {
         websocket_session_news(channel->session);
     }
     websocket_channel_release(channel);
 }
 
-/* With the lock held. True: deliver_news() without it. */
-static bool claim_news(struct websocket_channel *channel)
+static void tell_session(void *argument)
 {
-    bool claimed = !channel->news_queued;
-    if (claimed) {
-        channel->news_queued = true;
-        websocket_channel_retain(channel);
+    struct websocket_channel *channel = argument;
+    /* Release: pairs with news_run(). */
+    if (atomic_exchange_explicit(&channel->news_queued, true, memory_order_acq_rel)) {
+        return;
     }
-    return claimed;
-}
-
-static void deliver_news(struct websocket_channel *channel)
-{
+    websocket_channel_retain(channel);
     struct worker *worker = channel->exchange->home->worker;
     if (worker_current() == worker) {
         worker_defer(worker, &channel->news);
     } else {
         worker_post(worker, &channel->news);
-    }
-}
-
-static void tell_session(void *argument)
-{
-    struct websocket_channel *channel = argument;
-    lock_take(&channel->lock);
-    bool claimed = claim_news(channel);
-    lock_release(&channel->lock);
-    if (claimed) {
-        deliver_news(channel);
     }
 }
 
@@ -74,6 +57,10 @@ struct websocket_channel *websocket_channel_create(struct exchange *exchange,
     lock_init(&channel->lock, LOCK_EXCHANGE);
     atomic_init(&channel->references, 1);
     atomic_init(&channel->left, false);
+    atomic_init(&channel->news_queued, false);
+    atomic_init(&channel->starved, false);
+    atomic_init(&channel->unread, 0);
+    atomic_init(&channel->unread_bytes, 0);
     channel->handler = handler;
     channel->exchange = exchange;
     exchange_retain(exchange);
@@ -121,27 +108,30 @@ static long long weight_of(const struct frame *frame)
     return (long long)(sizeof *frame + frame->message.size_bytes);
 }
 
-static bool credit_left(const struct websocket_channel *channel)
+/* Whether there is credit; all of these are of one order with what sets `starved`, so that either the session sees what was
+ * received, or who received it sees that the session waits. */
+static bool credit_left(struct websocket_channel *channel)
 {
-    return channel->unread < WEBSOCKET_UNREAD_FRAMES_MAX &&
-           channel->unread_bytes < WEBSOCKET_UNREAD_BYTES_MAX;
+    return atomic_load_explicit(&channel->unread, memory_order_seq_cst) <
+               WEBSOCKET_UNREAD_FRAMES_MAX &&
+           atomic_load_explicit(&channel->unread_bytes, memory_order_seq_cst) <
+               WEBSOCKET_UNREAD_BYTES_MAX;
 }
 
 static void frame_destroy(struct entry *entry)
 {
     struct frame *frame = CONTAINER_OF(entry, struct frame, message.entry);
     struct websocket_channel *channel = frame->channel;
-    lock_take(&channel->lock);
-    channel->unread--;
-    channel->unread_bytes -= frame->message.size_bytes;
-    bool news = channel->starved && credit_left(channel) && claim_news(channel);
-    channel->starved = channel->starved && !credit_left(channel);
-    lock_release(&channel->lock);
+    atomic_fetch_sub_explicit(&channel->unread_bytes, frame->message.size_bytes,
+                              memory_order_seq_cst);
+    atomic_fetch_sub_explicit(&channel->unread, 1, memory_order_seq_cst);
+    if (UNLIKELY(atomic_load_explicit(&channel->starved, memory_order_seq_cst)) &&
+        credit_left(channel) &&
+        atomic_exchange_explicit(&channel->starved, false, memory_order_seq_cst)) {
+        tell_session(channel);
+    }
     exchange_hold(channel->exchange, -weight_of(frame));
     free(frame);
-    if (news) {
-        deliver_news(channel);
-    }
     websocket_channel_release(channel);
 }
 
@@ -164,11 +154,12 @@ static struct frame *frame_create(struct websocket_channel *channel, bool text, 
 
 bool websocket_channel_has_credit(struct websocket_channel *channel)
 {
-    lock_take(&channel->lock);
-    bool has = credit_left(channel);
-    channel->starved = !has;
-    lock_release(&channel->lock);
-    return has;
+    if (LIKELY(credit_left(channel))) {
+        return true;
+    }
+    atomic_store_explicit(&channel->starved, true, memory_order_seq_cst);
+    return credit_left(
+        channel); /* What came back in between has told nobody, or tells once too often. */
 }
 
 bool websocket_channel_deliver(struct websocket_channel *channel, bool text, struct text data)
@@ -178,10 +169,9 @@ bool websocket_channel_deliver(struct websocket_channel *channel, bool text, str
         return false;
     }
     websocket_channel_retain(channel);
-    lock_take(&channel->lock);
-    channel->unread++;
-    channel->unread_bytes += data.size;
-    lock_release(&channel->lock);
+    /* Relaxed: only the session adds, and asks. */
+    atomic_fetch_add_explicit(&channel->unread, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&channel->unread_bytes, data.size, memory_order_relaxed);
     exchange_hold(channel->exchange, weight_of(frame));
     if (process_push(channel->process, &frame->message.entry) != PUSH_ACCEPTED) {
         message_destroy(&frame->message); /* It has ended, which is told by the stream. */

@@ -4,8 +4,8 @@
  * way, a stream of records the other, and how each side ends.
  *
  * Life:    made by the dispatch; held by the session, by the process, and by every frame that was not received yet.
- * Threads: the functions say whose they are; both sides meet under one lock (LOCK_EXCHANGE). News for the session is one
- *          posted task, at most one at a time.
+ * Threads: the functions say whose they are; how it ends is told under one lock (LOCK_EXCHANGE), what each message costs is
+ *          counted by atomics. News for the session is one posted task, at most one at a time.
  */
 #pragma once
 
@@ -28,14 +28,14 @@ struct websocket_channel {
     struct websocket_session *session; /* session's thread only; NULL: it is gone */
     atomic_bool left; /* any thread: the client is gone, or was told that it is over */
 
-    bool news_queued;    /* guarded by lock */
-    bool starved;        /* guarded by lock: the session waits for credit */
-    unsigned unread;     /* guarded by lock: frames */
-    size_t unread_bytes; /* guarded by lock */
-    bool told;           /* guarded by lock: the process was, that it is closed */
-    bool ending;         /* guarded by lock: the process has said how it ends: */
-    unsigned code;       /* guarded by lock */
-    size_t reason_bytes; /* guarded by lock */
+    atomic_bool news_queued;    /* any thread */
+    atomic_bool starved;        /* any thread: the session waits for credit */
+    atomic_uint unread;         /* frames: the session adds, any thread takes off */
+    atomic_size_t unread_bytes; /* likewise */
+    bool told;                  /* guarded by lock: the process was, that it is closed */
+    bool ending;                /* guarded by lock: the process has said how it ends: */
+    unsigned code;              /* guarded by lock */
+    size_t reason_bytes;        /* guarded by lock */
     char reason[WEBSOCKET_REASON_BYTES_MAX]; /* guarded by lock */
 
     bool grace_began;   /* process only */

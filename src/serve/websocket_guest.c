@@ -194,12 +194,21 @@ void websocket_dispatch(struct exchange *exchange, const struct handler *handler
 
 /* ---- Host functions ---- */
 
-enum { SEND_BYTES_MAX = 1024 * 1024 }; /* in one call, before others have their turn */
+enum {
+    SEND_BYTES_MAX = 1024 * 1024, /* in one call, before others have their turn */
+    JOIN_BYTES = 1024,            /* of a message that goes behind its head at once */
+};
 
-/* The next bytes of the record: its head, then the message. */
+/* The next bytes of the record: its head, then the message; both where `joined` has room for them. */
 static size_t next_bytes(const struct websocket_record *record, const uint8_t *data, uint64_t done,
-                         const void **ret)
+                         uint8_t joined[sizeof *record + JOIN_BYTES], const void **ret)
 {
+    if (done == 0 && record->size_bytes <= JOIN_BYTES) {
+        memcpy(joined, record, sizeof *record);
+        memcpy(joined + sizeof *record, data, record->size_bytes);
+        *ret = joined;
+        return sizeof *record + record->size_bytes;
+    }
     if (done < sizeof *record) {
         *ret = (const uint8_t *)(const void *)record + done;
         return sizeof *record - (size_t)done;
@@ -212,6 +221,7 @@ static enum engine_call_result send_on(struct engine_call *call, struct websocke
                                        const struct websocket_record *record, const uint8_t *data)
 {
     struct process *process = guest_process(guest_of_call(call));
+    uint8_t joined[sizeof *record + JOIN_BYTES];
     size_t moved = 0;
     while (call->state < sizeof *record + record->size_bytes) {
         if (moved >= SEND_BYTES_MAX) {
@@ -219,7 +229,7 @@ static enum engine_call_result send_on(struct engine_call *call, struct websocke
             return ENGINE_CALL_PARK;
         }
         const void *from;
-        size_t size = next_bytes(record, data, call->state, &from), taken = 0;
+        size_t size = next_bytes(record, data, call->state, joined, &from), taken = 0;
         switch (websocket_channel_send(channel, from, size, &taken)) {
         case WEBSOCKET_SENT:
             break;

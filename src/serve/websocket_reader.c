@@ -5,7 +5,13 @@
 #include <string.h>
 #include <wslay/wslay.h>
 
-enum { FRAMES_BYTES = 4400 }; /* of a wslay_frame_context, about */
+enum {
+    FRAMES_BYTES = 4400,     /* of a wslay_frame_context, about */
+    WHOLE_BYTES = 16 * 1024, /* of a message that is taken in one go */
+    FIN = 0x80,
+    MASKED = 0x80,
+    LENGTH_IN_TWO = 126,
+};
 
 static struct websocket_step bad(unsigned code, const char *why)
 {
@@ -274,6 +280,71 @@ static struct websocket_step take_piece(struct websocket_reader *reader,
                               : take_plain(reader, piece, last);
 }
 
+/* ---- Short messages ---- */
+
+/* Used within one step, and good until the next one. */
+static _Thread_local uint8_t scratch[WHOLE_BYTES];
+
+static void unmask(uint8_t *to, const uint8_t *from, size_t size, const uint8_t mask[4])
+{
+    uint64_t mask_twice, eight;
+    memcpy(&mask_twice, mask, 4);
+    memcpy((uint8_t *)&mask_twice + 4, mask, 4);
+    size_t at = 0;
+    for (; size - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, from + at, sizeof eight);
+        eight ^= mask_twice;
+        memcpy(to + at, &eight, sizeof eight);
+    }
+    for (; at < size; at++) {
+        to[at] = from[at] ^ mask[at % 4];
+    }
+}
+
+/* How long the head of a frame is that is a short message, whole, plain and masked, as nearly all are; 0: it is another one, or
+ * its head is not all there. */
+static size_t whole_head(const uint8_t *data, size_t size, size_t *ret_length)
+{
+    bool message = size >= 2 &&
+                   (data[0] == (FIN | WSLAY_TEXT_FRAME) || data[0] == (FIN | WSLAY_BINARY_FRAME));
+    if (!message || (data[1] & MASKED) == 0) {
+        return 0;
+    }
+    *ret_length = data[1] & ~(unsigned)MASKED;
+    if (*ret_length < LENGTH_IN_TWO) {
+        return 6;
+    }
+    if (*ret_length > LENGTH_IN_TWO || size < 4) {
+        return 0;
+    }
+    *ret_length = (size_t)data[2] << 8 | data[3];
+    return *ret_length < LENGTH_IN_TWO ? 0 : 8; /* Longer than need be: wslay's to refuse. */
+}
+
+/* Such a one without wslay, which has a context to make for it and looks at each byte. False: `ret` is not set. */
+static bool take_whole(const struct websocket_reader *reader, struct text *input,
+                       struct websocket_step *ret)
+{
+    const uint8_t *data = (const uint8_t *)input->data;
+    size_t length = 0, head = whole_head(data, input->size, &length);
+    if (head == 0 || length > sizeof scratch || length > reader->message_max ||
+        input->size < head + length) {
+        return false;
+    }
+    unmask(scratch, data + head, length, data + head - 4);
+    input->data += head + length;
+    input->size -= head + length;
+    struct utf8_check utf8 = {0};
+    bool text = data[0] == (FIN | WSLAY_TEXT_FRAME);
+    if (text && (!utf8_check_feed(&utf8, scratch, length) || !utf8_check_is_whole(&utf8))) {
+        *ret = bad(WEBSOCKET_BAD_TEXT, "text that is not UTF-8");
+    } else {
+        *ret = (struct websocket_step){
+            .event = WEBSOCKET_MESSAGE, .text = text, .data = {(const char *)scratch, length}};
+    }
+    return true;
+}
+
 /* ---- Steps ---- */
 
 void websocket_reader_init(struct websocket_reader *reader, size_t message_bytes_max, bool inflates)
@@ -298,8 +369,12 @@ struct websocket_step websocket_reader_step(struct websocket_reader *reader, str
         bytes_fini(&reader->message);
     }
     if (reader->frames == NULL) {
+        struct websocket_step whole;
         if (input->size == 0) {
             return more;
+        }
+        if (reader->kind == 0 && !reader->discards && take_whole(reader, input, &whole)) {
+            return whole;
         }
         if (!open_frames(reader)) {
             return bad(WEBSOCKET_INTERNAL, "out of memory");
@@ -320,6 +395,11 @@ struct websocket_step websocket_reader_step(struct websocket_reader *reader, str
             return step;
         }
     }
+}
+
+bool websocket_reader_is_between(const struct websocket_reader *reader)
+{
+    return reader->frames == NULL;
 }
 
 bool websocket_reader_is_in_frame(const struct websocket_reader *reader)

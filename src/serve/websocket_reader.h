@@ -3,8 +3,8 @@
  * A client's frames to messages: RFC 6455, 5 to 8, with permessage-deflate. Pure: bytes in, events out.
  *
  * Frames are libwslay's work (its frame interface: a piece of a payload at a time, so that no length that a client
- * announces is believed with memory); what they may be, joining, inflating, limits and UTF-8 are ours. Between frames
- * nothing is held.
+ * announces is believed with memory); what they may be, joining, inflating, limits and UTF-8 are ours. A short message that has
+ * come whole, in one plain frame, does not need it. Between frames nothing is held.
  *
  * Life:    websocket_reader_init() -> websocket_reader_step() until WEBSOCKET_BAD or no more is wanted -> _fini().
  * Threads: none of its own.
@@ -62,6 +62,9 @@ void websocket_reader_fini(struct websocket_reader *reader);
 /** Use some of `input`, which moves on, up to the next event. Some may be used that comes behind it: so step until
  *  WEBSOCKET_MORE, also with nothing new. */
 struct websocket_step websocket_reader_step(struct websocket_reader *reader, struct text *input);
+
+/** Whether a step without input would come to WEBSOCKET_MORE. May be false though it would. */
+bool websocket_reader_is_between(const struct websocket_reader *reader);
 
 /** Whether a frame has begun and has not ended. */
 bool websocket_reader_is_in_frame(const struct websocket_reader *reader);

@@ -29,6 +29,7 @@ struct websocket_session {
     struct bytes held; /* received, but there is no credit to read it */
     bool finished;     /* the client has shut its sending side behind that */
     bool draining;     /* close once the stream is empty */
+    bool emptied;      /* the stream is, and there was no news of it since */
     bool deaf;         /* the stream was closed: what the process sends is not wanted */
     bool close_due, close_sent;
     unsigned code; /* of our close */
@@ -111,6 +112,7 @@ static void fail_because(struct websocket_session *session, unsigned code, const
 static void client_closes(struct websocket_session *session, const struct websocket_step *step)
 {
     session->stage = STAGE_OVER;
+    session->session.agreed = true;
     websocket_channel_leave(session->channel, step->code, step->data);
     drop_output(session);
     set_close(session, step->code, (struct text){0});
@@ -178,6 +180,9 @@ static void read_input(struct websocket_session *session, struct text *input)
             break;
         }
         take(session, &step);
+        if (input->size == 0 && websocket_reader_is_between(&session->reader)) {
+            break; /* Not once more for nothing. */
+        }
     }
     check_room(session);
     if (!websocket_reader_is_in_frame(&session->reader) || session->stage != STAGE_OPEN) {
@@ -240,6 +245,7 @@ static void on_finished(struct session *base)
 
 void websocket_session_news(struct websocket_session *session)
 {
+    session->emptied = false;
     if (session->held.size > 0 || session->reader.frames != NULL) {
         read_held(session);
         account(session);
@@ -275,7 +281,7 @@ static void process_closes(struct websocket_session *session)
 static bool write_messages(struct websocket_session *session, struct bytes *out, size_t limit_bytes)
 {
     size_t compressed = 0;
-    while (!session->deaf && !session->close_due && !session->close_sent &&
+    while (!session->emptied && !session->deaf && !session->close_due && !session->close_sent &&
            out->size < limit_bytes) {
         size_t moved = 0;
         enum websocket_written written = websocket_write_piece(&session->writer,
@@ -290,6 +296,7 @@ static bool write_messages(struct websocket_session *session, struct bytes *out,
             }
             break;
         case WEBSOCKET_WAITS:
+            session->emptied = true;
             if (session->draining) {
                 set_close(session, WEBSOCKET_GOING_AWAY, (struct text){0});
             }
@@ -428,6 +435,7 @@ static void on_drain(struct session *base)
     struct websocket_session *session = of(base);
     if (session->stage == STAGE_OPEN && !session->draining) {
         session->draining = true;
+        session->emptied = false; /* To be looked at once more. */
         websocket_channel_leave(session->channel, WEBSOCKET_GOING_AWAY, (struct text){0});
         session_news(base);
     }

@@ -23,21 +23,31 @@ void websocket_writer_fini(struct websocket_writer *writer)
     websocket_deflate_close(TAKE(writer->stream));
 }
 
-/* RFC 6455, 5.2; a server masks nothing. False: out of memory, also for the payload. */
+static size_t head_bytes(size_t size)
+{
+    return size <= WEBSOCKET_CONTROL_BYTES_MAX ? 2 : size <= UINT16_MAX ? 4 : FRAME_HEAD_MAX;
+}
+
+/* RFC 6455, 5.2; a server masks nothing. */
+static void put_head(uint8_t *head, unsigned first, size_t size)
+{
+    size_t head_size = head_bytes(size);
+    head[0] = (uint8_t)first;
+    head[1] = (uint8_t)(head_size == 2 ? size : head_size == 4 ? 126 : 127);
+    for (size_t i = 2; i < head_size; i++) {
+        head[i] = (uint8_t)((uint64_t)size >> 8 * (head_size - 1 - i));
+    }
+}
+
+/* False: out of memory, also for the payload. */
 static bool write_head(struct bytes *out, unsigned first, size_t size)
 {
-    uint8_t head[FRAME_HEAD_MAX] = {(uint8_t)first};
-    size_t head_size = 2;
-    if (size <= WEBSOCKET_CONTROL_BYTES_MAX) {
-        head[1] = (uint8_t)size;
-    } else {
-        head_size = size <= UINT16_MAX ? 4 : 10;
-        head[1] = head_size == 4 ? 126 : 127;
-        for (size_t i = 2; i < head_size; i++) {
-            head[i] = (uint8_t)((uint64_t)size >> 8 * (head_size - 1 - i));
-        }
+    if (!bytes_reserve(out, head_bytes(size) + size)) {
+        return false;
     }
-    return bytes_reserve(out, head_size + size) && bytes_append(out, head, head_size);
+    put_head(out->data + out->size, first, size);
+    out->size += head_bytes(size);
+    return true;
 }
 
 static bool write_frame(struct bytes *out, unsigned first, const void *data, size_t size)
@@ -122,26 +132,28 @@ static bool write_part(struct websocket_writer *writer, struct bytes *out, const
     return write_frame(out, first, data, size);
 }
 
+/* As much as is there, in one look at the stream: behind the room for a head, which depends on how much that is. */
 static enum websocket_written write_plain(struct websocket_writer *writer, struct stream *from,
-                                          struct bytes *out, size_t size)
+                                          struct bytes *out, size_t *ret_size)
 {
-    bool last = size == writer->left;
-    size_t before = out->size;
-    if (!write_head(out, writer->opcode | (last ? FIN : 0U), size)) {
+    size_t most = writer->left < PIECE_BYTES ? writer->left : PIECE_BYTES, size = 0;
+    size_t head = head_bytes(most);
+    if (!bytes_reserve(out, head + most)) {
         return WEBSOCKET_FAILED;
     }
-    size_t got = 0;
-    if (size > 0) {
-        /* They are there, and nobody else reads. */
-        enum stream_result result = stream_read(from, out->data + out->size, size, &got);
-        if (result != STREAM_OK) {
-            out->size = before; /* In between: no half frame may stand in front of the close. */
-            return written_of(result);
-        }
-        INVARIANT(got == size);
+    uint8_t *begin = out->data + out->size;
+    enum stream_result result = most == 0 ? STREAM_OK
+                                          : stream_read(from, begin + head, most, &size);
+    if (result != STREAM_OK) {
+        return written_of(result); /* No half frame may stand in front of the close. */
     }
-    out->size += size;
+    if (head_bytes(size) < head) {
+        memmove(begin + head_bytes(size), begin + head, size);
+    }
+    put_head(begin, writer->opcode | (size == writer->left ? FIN : 0U), size);
+    out->size += head_bytes(size) + size;
     writer->opcode = 0;
+    *ret_size = size;
     return WEBSOCKET_WROTE;
 }
 
@@ -167,6 +179,17 @@ static enum websocket_written write_deflated(struct websocket_writer *writer, st
     return WEBSOCKET_WROTE;
 }
 
+static enum websocket_written write_compressed(struct websocket_writer *writer, struct stream *from,
+                                               struct bytes *out, size_t *ret_size)
+{
+    uint8_t piece[PIECE_BYTES];
+    size_t most = writer->left < PIECE_BYTES ? writer->left : PIECE_BYTES;
+    enum stream_result result = stream_read(from, piece, most, ret_size);
+    return result == STREAM_OK
+               ? write_deflated(writer, out, piece, *ret_size, *ret_size == writer->left)
+               : written_of(result);
+}
+
 enum websocket_written websocket_write_piece(struct websocket_writer *writer, struct stream *from,
                                              struct bytes *out, size_t *ret_moved)
 {
@@ -175,25 +198,9 @@ enum websocket_written websocket_write_piece(struct websocket_writer *writer, st
     if (written != WEBSOCKET_WROTE) {
         return written;
     }
-    size_t ready = stream_pending(from), none = 0;
-    size_t size = ready < writer->left ? ready : writer->left;
-    size = size < PIECE_BYTES ? size : PIECE_BYTES;
-    if (size == 0 && writer->left > 0) {
-        enum stream_result result = stream_read(from, NULL, 0, &none);
-        if (result != STREAM_OK || stream_pending(from) == 0) {
-            return written_of(result);
-        }
-        return WEBSOCKET_WROTE; /* Something has come since. */
-    }
-    if (writer->stream != NULL) {
-        uint8_t piece[PIECE_BYTES];
-        enum stream_result result = stream_read(from, piece, size, &none);
-        written = result == STREAM_OK
-                      ? write_deflated(writer, out, piece, size, size == writer->left)
-                      : WEBSOCKET_ABORTED;
-    } else {
-        written = write_plain(writer, from, out, size);
-    }
+    size_t size = 0;
+    written = writer->stream == NULL ? write_plain(writer, from, out, &size)
+                                     : write_compressed(writer, from, out, &size);
     if (written != WEBSOCKET_WROTE) {
         return written;
     }

@@ -21,6 +21,7 @@ class Response:
         self.version, self.status, self.reason, self.headers = version, status, reason, headers
         self.body = b""
         self.cut = False  # it ended before its framing said so
+        self.trailers = []  # what came behind a chunked body
         self.interim = []  # the 1xx responses before it
 
     def header(self, name):
@@ -189,8 +190,10 @@ class Connection:
             return None
         size = int(line, 16)
         if size == 0:
+            self.trailers = []
             while (line := self._line()) not in ("", None):
-                pass
+                name, _, value = line.partition(":")
+                self.trailers.append((name.lower(), value.strip()))
             return b"" if line == "" else None
         data = self._exactly(size + 2)
         if len(data) < size + 2:
@@ -203,6 +206,7 @@ class Connection:
         while chunk := self.read_chunk():
             parts.append(chunk)
         response.cut = chunk is None
+        response.trailers = [] if response.cut else self.trailers
         return b"".join(parts)
 
     def read_body(self, response, to_head=False):

@@ -80,6 +80,11 @@ class Workshop:
         return self._once(name, lambda path: self.home.write(os.path.basename(path), content))
 
 
+def component_path(name):
+    """A component that is kept as it was made from tests/guests/components: `http`, `hello`."""
+    return os.path.join(GUESTS, "components", name + ".wasm")
+
+
 def component(name):
     """The bytes of a component that the unit tests keep: `run`, `print`, `fail`, `plain`, `later`."""
     path = os.path.join(ROOT, "tests", "unit", "engine", "components.inc")

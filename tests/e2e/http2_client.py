@@ -22,6 +22,7 @@ class Answer:
     def __init__(self):
         self.status, self.headers, self.body = None, [], b""
         self.interim = []
+        self.trailers = []
         self.ended = False
         self.reset = None  # its code
 
@@ -132,6 +133,8 @@ class Connection:
             answer.status = int(dict(event.headers)[":status"])
         elif isinstance(event, h2.events.InformationalResponseReceived):
             answer.interim.append(int(dict(event.headers)[":status"]))
+        elif isinstance(event, h2.events.TrailersReceived):
+            answer.trailers = list(event.headers)
         elif isinstance(event, h2.events.DataReceived):
             answer.body += event.data
             if self.gives_credit and event.flow_controlled_length:

@@ -207,6 +207,14 @@ class Node:
         wait_until(lambda: self.stats()["processes"]["now"] == count,
                    what=lambda: f"{count} processes, there are {self.processes()}")
 
+    def spawned(self):
+        """How many processes there have ever been."""
+        return self.stats()["processes"]["spawned"]
+
+    def wait_spawned(self, count):
+        """Wait until so many have begun. Unlike wait_processes() it misses none that ends soon."""
+        wait_until(lambda: self.spawned() >= count, what=lambda: f"{count} processes, there were {self.spawned()}")
+
     def resident_bytes(self):
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")

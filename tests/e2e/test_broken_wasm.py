@@ -193,7 +193,7 @@ def test_a_component_with_an_unknown_import_is_refused_by_name(home, workshop, c
 @pytest.mark.parametrize("kind", ["run", "plain"])
 def test_a_component_as_handler_is_refused_with_what_to_do(home, workshop, kind):
     path = home.write("bad.wasm", guests.component(kind))
-    assert "only core modules answer requests" in refusal(home, workshop, "check", path)
+    assert "exports no wasi:http/incoming-handler" in refusal(home, workshop, "check", path)
 
 
 def test_a_file_that_is_not_there_is_named(home, workshop, command):

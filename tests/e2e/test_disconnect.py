@@ -10,12 +10,12 @@ SILENCE_MS = 3600000
 
 @pytest.fixture
 def abi(use_shared, workshop):
-    """Handlers run on by default; the grace for streams is short."""
+    """Handlers run on by default; nobody waits for the grace."""
     routes = {"GET /" + name: "abi#" + name
               for name in ("late", "drip", "deaf", "pause", "script", "flood")}
     routes["POST /swallow"] = "abi#swallow"
     return use_shared("disconnect", apps.app(routes, {"abi": workshop.c("abi")},
-                                             serve={"disconnect-grace-ms": 200}))
+                                             serve={"disconnect-grace-ms": SILENCE_MS}))
 
 
 @pytest.fixture
@@ -27,6 +27,13 @@ def cancelling(use_shared, workshop):
     return use_shared("cancelling", apps.app(
         routes, {"abi": workshop.c("abi")},
         serve={"disconnect-grace-ms": SILENCE_MS, "cancel-on-disconnect": True}))
+
+
+@pytest.fixture
+def impatient(use_shared, workshop):
+    """With a short grace for streams."""
+    return use_shared("disconnect-impatient", apps.app({"GET /deaf": "abi#deaf"}, {"abi": workshop.c("abi")},
+                                                       serve={"disconnect-grace-ms": 100}))
 
 
 def exits(node, kind):
@@ -80,8 +87,9 @@ def test_leaving_inside_a_chunked_body_fails_the_guests_read(abi, how):
 def test_a_handler_runs_on_when_its_client_left(abi, how):
     before = exits(abi, "normal")
     connection = abi.connect()
-    connection.send_request("GET", "/late?ms=300")
-    abi.wait_processes(1)
+    spawned = abi.spawned()
+    connection.send_request("GET", "/late?ms=1000")
+    abi.wait_spawned(spawned + 1)
     leave(connection, how)
     abi.wait_processes(0)
     assert exits(abi, "normal") == before + 1
@@ -91,8 +99,9 @@ def test_a_handler_runs_on_when_its_client_left(abi, how):
 def test_a_handler_is_told_that_its_client_was_reset(abi):
     seen = len(abi.log.having("late: -5"))
     connection = abi.connect()
-    connection.send_request("GET", "/late?ms=300")
-    abi.wait_processes(1)
+    spawned = abi.spawned()
+    connection.send_request("GET", "/late?ms=3000")
+    abi.wait_spawned(spawned + 1)
     connection.reset()
     assert abi.log.wait_for("late: -5", count=seen + 1)
 
@@ -146,7 +155,8 @@ def test_a_streams_next_write_says_closed(abi, how):
 
 
 @pytest.mark.parametrize("how", ["fin", "half", "reset"])
-def test_a_guest_that_does_not_notice_is_killed_after_the_grace(abi, how):
+def test_a_guest_that_does_not_notice_is_killed_after_the_grace(impatient, how):
+    abi = impatient
     before = exits(abi, "killed")
     connection = abi.connect()
     connection.send_request("GET", "/deaf")
@@ -173,7 +183,7 @@ def test_a_guest_parked_in_a_write_is_told_that_its_client_left(abi):
 
 def test_a_guest_can_ask_whether_its_client_left(abi):
     connection = abi.connect()
-    connection.send_request("GET", "/script?steps=g:0,b:200,w:5,s:100,g:0")
+    connection.send_request("GET", "/script?steps=g:0,b:200,w:5,s:3000,g:0")
     connection.read_head()
     connection.reset()
     assert abi.log.wait_for("0 0 0 0 1")

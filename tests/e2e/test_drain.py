@@ -6,6 +6,7 @@ import pytest
 
 import apps
 from client import Closed, fetch
+from held import PATIENT, Held
 from waiting import wait_until
 
 
@@ -35,38 +36,33 @@ def test_a_sighup_ends_nothing(serve, workshop):
 
 
 def test_a_running_request_is_finished(serve, workshop):
-    node = serve(apps.zoo(workshop))
-    with node.connect() as connection:
-        connection.send_request("GET", "/sleep?ms=800")
+    node = serve(apps.zoo(workshop, serve=PATIENT))
+    with Held(node) as held:
         node.wait_processes(1)
         node.terminate()
-        response = connection.read()
-        assert (response.status, response.text) == (200, "slept\n")
-        assert response.header("connection").lower() == "close"
-        assert connection.is_closed()
+        wait_until(lambda: refuses(node))
+        assert held.release().header("connection").lower() == "close"
+        assert held.connection.is_closed()
     assert node.wait() == 0
 
 
 def test_a_running_stream_is_finished(serve, workshop):
-    node = serve(apps.zoo(workshop))
-    with node.connect() as connection:
-        connection.send_request("GET", "/stream?n=10&size=10&ms=60")
-        head = connection.read_head()
+    node = serve(apps.zoo(workshop, serve=PATIENT))
+    with Held(node, begun=True) as held:
         node.terminate()
-        response = connection.read_body(head)
-        assert len(response.body) == 100
-        assert not response.cut
+        wait_until(lambda: refuses(node))
+        held.release()
     assert node.wait() == 0
 
 
 def test_new_connections_are_refused_while_it_drains(serve, workshop):
-    node = serve(apps.zoo(workshop, serve={"deadline-ms": 86400000}))
-    with node.connect() as connection:
-        connection.send_request("GET", "/sleep?ms=1500")
+    node = serve(apps.zoo(workshop, serve=PATIENT))
+    with Held(node) as held:
         node.wait_processes(1)
         node.terminate()
         wait_until(lambda: refuses(node))
-        assert connection.read().status == 200
+        assert node.is_running()
+        held.release()
     assert node.wait() == 0
 
 
@@ -82,15 +78,14 @@ def test_idle_connections_are_closed_when_it_drains(serve, workshop):
 
 
 def test_readiness_ends_with_the_drain_and_health_does_not(serve, workshop):
-    node = serve(apps.zoo(workshop))
+    node = serve(apps.zoo(workshop, serve=PATIENT))
     assert node.ask_admin("/readyz").status == 200
-    with node.connect() as connection:
-        connection.send_request("GET", "/sleep?ms=1500")
+    with Held(node) as held:
         node.wait_processes(1)
         node.terminate()
         wait_until(lambda: node.ask_admin("/readyz").status == 503)
         assert node.ask_admin("/healthz").status == 200
-        assert connection.read().status == 200
+        held.release()
     assert node.wait() == 0
 
 
@@ -134,10 +129,9 @@ def test_a_client_that_reads_nothing_does_not_hold_up_the_end(serve, workshop):
     node = serve(apps.zoo(workshop, node={"drain-ms": 500}))
     with node.connect(receive_bytes=4096) as connection:
         connection.send_request("GET", "/stream?n=100000000&size=16384")
-        node.wait_processes(1)
+        assert connection.read_head().status == 200
         node.terminate()
         assert node.wait() == 0
-        assert connection.read_head().status == 200
 
 
 def test_spinning_guests_do_not_hold_up_the_end(serve, workshop):

@@ -255,7 +255,7 @@ def test_waiting_costs_no_cpu_budget(abi):
 
 
 def test_a_deadline_before_the_head_is_504(serve, workshop):
-    node = serve(apps.zoo(workshop, serve={"deadline-ms": 150}))
+    node = serve(apps.zoo(workshop, serve={"deadline-ms": 1500}))
     with node.connect() as connection:
         connection.send_request("GET", "/sleep?ms=3600000")
         assert connection.read().status == 504
@@ -266,8 +266,8 @@ def test_a_deadline_before_the_head_is_504(serve, workshop):
 
 def test_the_deadline_ends_with_the_head(serve, workshop):
     node = serve(apps.app({"GET /pause": "abi#pause"}, {"abi": workshop.c("abi")},
-                          serve={"deadline-ms": 200}))
-    response = node.get("/pause?ms=600")
+                          serve={"deadline-ms": 2000}))
+    response = node.get("/pause?ms=2500")
     assert (response.status, response.body, response.cut) == (200, b"one\ntwo\n", False)
 
 

@@ -17,8 +17,22 @@ def small(use_shared, workshop):
     return use_shared("limits", apps.app(
         routes, {"abi": workshop.c("abi")},
         serve={"max-header-bytes": 1024, "max-header-count": 10, "max-target-bytes": 100,
-               "max-body-bytes": 1000, "header-timeout-ms": 300, "idle-timeout-ms": 400,
-               "body-bytes-per-second": 1000}))
+               "max-body-bytes": 1000}))
+
+
+@pytest.fixture
+def hasty(use_shared, workshop):
+    """A node that does not wait for slow ones."""
+    return use_shared("hasty", apps.app(
+        {"POST /swallow": "abi#swallow", "GET /": "abi#count"}, {"abi": workshop.c("abi")},
+        serve={"header-timeout-ms": 300, "body-bytes-per-second": 1000}))
+
+
+@pytest.fixture
+def idling(use_shared, workshop):
+    """A node that does not keep idle connections for long."""
+    return use_shared("idling", apps.app({"GET /": "abi#count"}, {"abi": workshop.c("abi")},
+                                         serve={"idle-timeout-ms": 1500}))
 
 
 def spawned(node):
@@ -120,16 +134,16 @@ def test_the_default_limits_are_the_specifications(zoo):
 # ---- times
 
 
-def test_a_header_that_does_not_end_is_408(small):
-    with small.connect() as connection:
+def test_a_header_that_does_not_end_is_408(hasty):
+    with hasty.connect() as connection:
         connection.send(b"GET / HTTP/1.1\r\nHost:")
         assert connection.read().status == 408
         assert connection.is_closed()
 
 
-def test_a_header_that_trickles_is_408(small):
+def test_a_header_that_trickles_is_408(hasty):
     # Its deadline is for all of it: bytes that come now and then do not put it off.
-    with small.connect() as connection:
+    with hasty.connect() as connection:
         connection.send(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
 
         def trickle():
@@ -142,28 +156,28 @@ def test_a_header_that_trickles_is_408(small):
         assert connection.read().status == 408
 
 
-def test_a_second_request_has_a_header_deadline_of_its_own(small):
-    with small.connect() as connection:
+def test_a_second_request_has_a_header_deadline_of_its_own(hasty):
+    with hasty.connect() as connection:
         connection.send_request("GET", "/")
         assert connection.read().status == 200
         connection.send(b"GET / HT")
         assert connection.read().status == 408
 
 
-def test_an_idle_connection_is_closed_without_a_word(small):
-    with small.connect() as connection:
+def test_an_idle_connection_is_closed_without_a_word(idling):
+    with idling.connect() as connection:
         connection.send_request("GET", "/")
         assert connection.read().status == 200
         assert connection.is_closed()
 
 
-def test_a_connection_that_never_speaks_is_closed_without_a_word(small):
-    with small.connect() as connection:
+def test_a_connection_that_never_speaks_is_closed_without_a_word(idling):
+    with idling.connect() as connection:
         assert connection.receive_all() == b""
 
 
-def test_a_body_that_comes_too_slowly_is_408(small):
-    with small.connect() as connection:
+def test_a_body_that_comes_too_slowly_is_408(hasty):
+    with hasty.connect() as connection:
         connection.send(request("POST", "/swallow", [("Content-Length", "900")], b"slow"))
         response = connection.read()
         # 408, unless the guest was faster to make an answer of what it was told.
@@ -175,7 +189,7 @@ def test_a_body_is_not_slow_while_the_guest_does_not_want_it(serve, workshop):
                           serve={"body-bytes-per-second": 1000000}))
     with node.connect() as connection:
         connection.send(request("POST", "/?steps=s:1500,e:100,r:200", [("Content-Length", "5")]))
-        node.wait_processes(1)
+        node.wait_spawned(1)
         connection.send(b"hello")
         assert connection.read().status == 200
 

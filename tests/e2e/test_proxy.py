@@ -28,8 +28,13 @@ def believing(use_shared, workshop):
 @pytest.fixture
 def announced(use_shared, workshop):
     return use_shared("announced", manifest(
-        workshop, **{"trusted-proxies": ["127.0.0.0/8"], "proxy-protocol": True,
-                     "header-timeout-ms": 300}))
+        workshop, **{"trusted-proxies": ["127.0.0.0/8"], "proxy-protocol": True}))
+
+
+@pytest.fixture
+def hasty(use_shared, workshop):
+    return use_shared("announced-hasty", manifest(
+        workshop, **{"trusted-proxies": ["127.0.0.0/8"], "proxy-protocol": True, "header-timeout-ms": 300}))
 
 
 def fields(text):
@@ -147,8 +152,8 @@ def test_a_trusted_proxy_that_does_not_say_so_is_closed(announced, data):
 
 
 @pytest.mark.parametrize("sent", [b"", LINE[:1], LINE[:-1], V2])
-def test_a_header_has_the_time_of_a_head(announced, sent):
-    with announced.connect() as connection:
+def test_a_header_has_the_time_of_a_head(hasty, sent):
+    with hasty.connect() as connection:
         connection.send(sent)
         assert connection.is_closed()
 

@@ -6,16 +6,19 @@ import re
 import signal
 import socket
 import stat
-import subprocess
 import threading
 
 import h2.connection
 import h2.events
 import pytest
+from hpack import Encoder
+from hyperframe.frame import DataFrame, HeadersFrame
 
 import apps
 import program
-from client import Connection, fetch, request
+from client import Connection, fetch
+from held import BODY, PATIENT, Held
+from http2_client import Raw
 from waiting import wait_until
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -242,19 +245,13 @@ def test_a_new_node_serves_the_manifest_as_it_is_now(line, workshop):
 
 
 def test_what_runs_is_finished_by_the_old_node(line, workshop):
-    one = line(apps.zoo(workshop))
-    with one.node.connect() as sleeping, one.node.connect() as streaming:
-        sleeping.send_request("GET", "/sleep?ms=1000")
-        streaming.send_request("GET", "/stream?n=100&size=10&ms=10")
-        head = streaming.read_head()
+    one = line(apps.zoo(workshop, serve=PATIENT))
+    with Held(one.node) as waiting, Held(one.node, begun=True) as streaming:
         one.node.wait_processes(2)
         one.reload_well()
         assert one.node.get("/").status == 200
-        answer = sleeping.read()
-        assert (answer.status, answer.header("connection")) == (200, "close")
-        body = streaming.read_body(head)
-        assert not body.cut
-        assert len(body.body) == 1000
+        assert waiting.release().header("connection") == "close"
+        streaming.release()
 
 
 def test_idle_connections_are_still_answered_after_a_reload(line, workshop):
@@ -330,16 +327,27 @@ class H2:
 
 
 def test_streams_of_http2_are_finished_and_told_to_go_away(line, workshop):
-    one = line(apps.zoo(workshop))
+    one = line(apps.zoo(workshop, serve=PATIENT))
     # Not the client above: to it a connection is over with GOAWAY.
-    asking = subprocess.Popen(["nghttp", "-v", "--no-dep", one.node.address + "/sleep?ms=700"],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    one.node.wait_processes(1)
-    one.reload_well()
-    said = asking.communicate(timeout=60)[0].decode()
-    assert asking.returncode == 0, said
-    assert "GOAWAY" in said.partition(":status: 200")[0], said
-    assert "END_STREAM" in said.partition(":status: 200")[2], said
+    with Raw(one.node) as client:
+        client.send(HeadersFrame(1, Encoder().encode([
+            (":method", "POST"), (":path", "/echo"), (":scheme", "http"), (":authority", "test")]),
+            flags=["END_HEADERS"]).serialize())
+        one.node.wait_processes(1)
+        one.reload_well()
+        while not client.goaways:
+            assert client.frame() is not None, "it ended without a word"
+        client.send(DataFrame(1, BODY, flags=["END_STREAM"]).serialize())
+        assert client.end() == 0
+        assert client.ended_streams == {1}
+
+
+def read_to_the_end(sock):
+    """Without python-h2: to it a connection is over with the first GOAWAY."""
+    data = b""
+    while piece := sock.recv(65536):
+        data += piece
+    return data
 
 
 def test_a_request_of_http2_that_crosses_the_end_is_answered(line, workshop):
@@ -348,7 +356,9 @@ def test_a_request_of_http2_that_crosses_the_end_is_answered(line, workshop):
     client.wait(h2.events.StreamEnded, client.get("/"))
     one.reload_well()
     # It has not read that the node ends.
-    client.wait(h2.events.StreamEnded, client.get("/"))
+    client.get("/")
+    data = read_to_the_end(client.sock)
+    assert b"hello\n" in data and data.count(GOAWAY) == 2, data
 
 
 def test_a_connection_that_speaks_http2_only_after_the_handover_is_told_to_go(line, workshop):
@@ -360,10 +370,7 @@ def test_a_connection_that_speaks_http2_only_after_the_handover_is_told_to_go(li
     client.send_headers(1, [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "test")],
                         end_stream=True)
     sock.sendall(client.data_to_send())
-    # Not by that client: to it a connection is over with the first GOAWAY.
-    data = b""
-    while piece := sock.recv(65536):
-        data += piece
+    data = read_to_the_end(sock)
     assert b"hello\n" in data and data.count(GOAWAY) == 2, data
 
 

@@ -11,7 +11,7 @@ from test_back_pressure import count_buffered, has_settled
 from waiting import SLOW, wait_until
 
 SILENCE_MS = 3600000
-HANDLERS = ("one", "count", "request", "wait", "deaf", "flood", "run", "end", "misuse", "plain", "listen")
+HANDLERS = ("one", "gathered", "count", "request", "wait", "deaf", "flood", "run", "end", "misuse", "plain", "listen")
 
 
 def manifest(workshop, serve=None, **sections):
@@ -193,7 +193,7 @@ def test_what_could_forge_a_line_is_refused(events):
     assert response.header("cache-control") == "private"
     assert [one.data for one in parse(response.body)[0]] == ["fine"]
     events.log.wait_for("fine 0")
-    for line in ("early -6", "type -3", "length -3", "begin 0", "again -6", "reply -6", "raw -6", "zero -3", "retry -3",
+    for line in ("early -6", "early write -6", "half write -3", "short write -3", "no write -3", "type -3", "length -3", "begin 0", "again -6", "reply -6", "raw -6", "zero -3", "retry -3",
                  "long -4"):
         events.log.wait_for(line)
     assert len(events.log.having("event -3")) == 5
@@ -417,25 +417,16 @@ def test_the_stream_deadline_cuts(serve, workshop, listen):
 
 def test_a_stream_may_outlive_its_requests_deadline_and_cpu_budget(serve, workshop, listen):
     """Each piece of mail is a unit of work: 30 of 20 ms are more than the budget of 300."""
-    node = serve(manifest(workshop, {"deadline-ms": 100}))
+    node = serve(manifest(workshop, {"deadline-ms": 3000}))
     client = listen(node, "/listen?busy=20")
     client.next()
+    wait_until(lambda: node.processes()[0]["age_ms"] > 3000)
     for i in range(30):
         node.post("/tell", b"%d" % i)
         assert client.next().data == str(i)
     client.connection.close()
     node.wait_processes(0)
     assert exits(node, "crashed: cpu") == 0 and exits(node, "crashed: timeout") == 0
-
-
-def test_a_node_that_stops_cuts_its_streams(serve, workshop, listen):
-    node = serve(manifest(workshop, node={"drain-ms": 50}))
-    client = listen(node, "/listen")
-    client.next()
-    node.terminate()
-    assert node.wait() == 0
-    client.rest()
-    assert client.cut
 
 
 # ---- protocol = "sse"

@@ -68,7 +68,8 @@ class Manager:
         self.ear.bind(name)
         # Its queue has room for ten only, and a node waits for room.
         self.heard = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
         self.variables["NOTIFY_SOCKET"] = name.replace("\0", "@")
 
     def _listen(self):
@@ -113,6 +114,7 @@ def manager(home, monkeypatch):
         os.close(fd)
     if hasattr(manager, "ear"):
         manager.ear.shutdown(socket.SHUT_RDWR)
+        manager.listener.join(60)
         manager.ear.close()
 
 

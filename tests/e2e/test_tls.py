@@ -360,14 +360,14 @@ def test_the_server_says_goodbye(secure, trust):
 
 
 def test_an_idle_connection_ends_with_a_goodbye(serve, workshop, localhost, trust):
-    node = serve(manifest(workshop, localhost, serve={"idle-timeout-ms": 100}))
+    node = serve(manifest(workshop, localhost, serve={"idle-timeout-ms": 1000}))
     with tls_client.Carried(node.address, trust) as carried:
         carried.shake()
         assert carried.receive_all() == b""
 
 
 def test_an_answer_that_is_cut_ends_without_a_goodbye(serve, workshop, localhost, trust):
-    node = serve(manifest(workshop, localhost, serve={"stream-deadline-ms": 300}))
+    node = serve(manifest(workshop, localhost, serve={"stream-deadline-ms": 1000}))
     with tls_client.Carried(node.address, trust) as carried:
         carried.shake()
         carried.send(request("GET", "/flood", version="1.0"))

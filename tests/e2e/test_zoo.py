@@ -53,6 +53,7 @@ def test_every_route_of_the_zoo_does_what_it_says(served):
     late = node.get("/late-crash")
     assert late.cut and late.body == b"the last words\n"
     assert node.get("/denied").status == 403
+    assert node.get("/fetch?url=http://127.0.0.1:1/").status == 403
     assert "<title>mote chat</title>" in node.get("/chat").text
     assert node.post("/chat/messages?name=ann", b"hello").status == 204
     with node.connect() as connection:

@@ -36,6 +36,34 @@ MOTE_HANDLER(one)
                           (int32_t)retry, size >= 0 ? text : NULL, size >= 0 ? (size_t)size : 0));
 }
 
+/* ?event=&id=&data=&n=&room=: so many such events through a buffer of that size. */
+MOTE_HANDLER(gathered)
+{
+    static char room[sizeof text];
+    uint64_t n = mote_query_number("n", 1);
+    struct mote_sse_buffer buffer = {room, (size_t)mote_query_number("room", sizeof room), 0};
+    bool named = mote_query("event", name, sizeof name) >= 0;
+    bool has_id = mote_query("id", id, sizeof id) >= 0;
+    int32_t size = mote_query("data", text, sizeof text);
+    struct mote_event event = {named ? name : NULL, has_id ? id : NULL, size >= 0 ? text : NULL,
+                               size >= 0 ? (size_t)size : 0};
+    uint64_t large = mote_query_number("large", 0);
+    if (large > 0 && large <= sizeof text) {
+        for (size_t i = 0; i < large; i++) {
+            text[i] = i % 97 == 96 ? '\n' : 'f';
+        }
+        event.data = text;
+        event.size = (size_t)large;
+    }
+    mote_sse_begin(NULL);
+    int32_t result = MOTE_OK;
+    for (uint64_t i = 0; i < n && result == MOTE_OK; i++) {
+        result = mote_sse_put(&buffer, &event);
+    }
+    say("sent", result);
+    say("flushed", mote_sse_flush(&buffer));
+}
+
 /* ?n=: so many events with ids that go on where the client was. */
 MOTE_HANDLER(count)
 {
@@ -206,12 +234,16 @@ MOTE_HANDLER(end)
 MOTE_HANDLER(misuse)
 {
     say("early", mote_sse_data("x"));
+    say("early write", mote_abi_sse_write("data: x\n\n", 9));
     say("type", mote_sse_begin("content-type: text/plain\n"));
     say("length", mote_sse_begin("content-length: 5\n"));
     say("begin", mote_sse_begin("cache-control: private\n"));
     say("again", mote_sse_begin(NULL));
     say("reply", mote_reply_text(200, "x"));
     say("raw", mote_write_text("x"));
+    say("half write", mote_abi_sse_write("data: x\n", 8));
+    say("short write", mote_abi_sse_write("\n", 1));
+    say("no write", mote_abi_sse_write("", 0));
     const struct mote_event events[] = {{"a\nb", NULL, "x", 1},
                                         {"a\rb", NULL, "x", 1},
                                         {NULL, "a\nb", "x", 1},

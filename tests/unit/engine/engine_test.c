@@ -128,6 +128,13 @@ static enum engine_call_result host_refuse(struct engine_call *call)
     return ENGINE_CALL_TRAP;
 }
 
+static enum engine_call_result host_leave(struct engine_call *call)
+{
+    struct process *process = call->process;
+    process->seen[0] = call->arguments[0];
+    return ENGINE_CALL_LEAVE;
+}
+
 /** Park as often as the argument says; answers how often it did, which it knows by its state only. */
 static enum engine_call_result host_wait(struct engine_call *call)
 {
@@ -151,8 +158,8 @@ static enum engine_call_result host_tick(struct engine_call *call)
 static const struct engine_import imports[] = {
     {"host", "note", "I:", false, host_note},      {"host", "mix", "iIi:I", false, host_mix},
     {"host", "negate", "i:i", false, host_negate}, {"host", "write", "ii:i", false, host_write},
-    {"host", "refuse", ":", false, host_refuse},   {"host", "wait", "i:i", true, host_wait},
-    {"host", "tick", ":", false, host_tick},
+    {"host", "leave", "i:", false, host_leave},    {"host", "refuse", ":", false, host_refuse},
+    {"host", "wait", "i:i", true, host_wait},      {"host", "tick", ":", false, host_tick},
 };
 
 /* ---- engine ---- */

@@ -73,11 +73,16 @@ static enum engine_call_result host_refuse(struct engine_call *call)
     return ENGINE_CALL_TRAP;
 }
 
+static enum engine_call_result host_leave(struct engine_call *call)
+{
+    (void)call;
+    return ENGINE_CALL_LEAVE;
+}
+
 static const struct engine_import imports[] = {
-    {"host", "note", "I:i", false, host_note},
-    {"host", "wait", "I:i", true, host_wait},
-    {"host", "byte", "I:i", false, host_byte},
-    {"host", "refuse", ":", false, host_refuse},
+    {"host", "note", "I:i", false, host_note}, {"host", "wait", "I:i", true, host_wait},
+    {"host", "byte", "I:i", false, host_byte}, {"host", "refuse", ":", false, host_refuse},
+    {"host", "leave", ":", false, host_leave},
 };
 
 static struct engine *engine;
@@ -184,6 +189,8 @@ static void ends_are_told_apart(void **state)
     run("mote-fake\nentry main\ncall host::refuse\n", &exit);
     assert_int_equal(exit.kind, ENGINE_EXIT_HOST);
     assert_string_equal(exit.text, "denied");
+    run("mote-fake\nentry main\ncall host::leave\ntrap\n", &exit);
+    assert_int_equal(exit.kind, ENGINE_EXIT_RETURNED);
     process.tick = ENGINE_TICK_STOP;
     engine_tick(engine);
     run("mote-fake\nentry main\nreturn\n", &exit);

@@ -68,6 +68,26 @@ static void a_host_function_can_end_the_guest_with_words(void **state)
     process_fini(&process);
 }
 
+static void a_host_function_can_end_the_guest_as_if_it_returned(void **state)
+{
+    (void)state;
+    static const char *const entries[] = {"leave", "leave-after-a-wait"};
+    for (uint64_t i = 0; i < 2; i++) {
+        struct process process;
+        struct engine_exit exit;
+        process_init(&process);
+
+        test_run("guest", entries[i], &process, &exit);
+
+        assert_int_equal(exit.kind, ENGINE_EXIT_RETURNED);
+        assert_string_equal(exit.text, "");
+        assert_null(exit.backtrace);
+        assert_int_equal(process.seen[0], 5 + i);
+        assert_int_equal(process.note_count, 0); /* Nothing of it ran after that. */
+        process_fini(&process);
+    }
+}
+
 static void a_call_that_parks_is_tried_again_with_its_state(void **state)
 {
     (void)state;
@@ -299,6 +319,7 @@ int main(void)
         ENGINE_TEST(the_memory_window_is_the_guests_memory_as_large_as_it_is_now),
         ENGINE_TEST(a_guest_without_memory_has_no_window),
         ENGINE_TEST(a_host_function_can_end_the_guest_with_words),
+        ENGINE_TEST(a_host_function_can_end_the_guest_as_if_it_returned),
         ENGINE_TEST(a_call_that_parks_is_tried_again_with_its_state),
         ENGINE_TEST(a_start_function_may_use_its_memory_and_park),
         ENGINE_TEST(every_signature_works_without_parking),

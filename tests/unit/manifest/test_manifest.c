@@ -236,13 +236,14 @@ static void a_profile_grants_what_it_says_and_no_more(void **state)
         loaded("[components.a]\ncapability = \"trusted\"\n"
                "[components.b]\ncapability = \"network-client\"\n"
                "[components.c]\ncapability = \"sandboxed\"\n[[serve]]\ncomponent = \"a\"\n",
-               NULL,
-               "mote.toml:4:14: warning: outbound HTTP is not available in this version of mote: "
-               "'network-client' grants what 'sandboxed' does\n");
+               NULL, "");
 
     assert_true(manifest->components[0].allow_stdio.value);
     assert_false(manifest->components[1].allow_stdio.value);
     assert_false(manifest->components[2].allow_stdio.value);
+    assert_string_equal(manifest->components[0].allow_network.names[0], "*");
+    assert_string_equal(manifest->components[1].allow_network.names[0], "*");
+    assert_null(manifest->components[2].allow_network.names[0]);
     for (size_t i = 0; i < 3; i++) {
         assert_null(manifest->components[i].environment[0]);
         assert_int_equal(manifest->components[i].preopen_count, 0);

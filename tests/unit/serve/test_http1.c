@@ -255,6 +255,25 @@ static void a_version_that_is_not_spoken_is_told_from_one_that_is_none(void **st
     assert_int_equal(status_of("GET / HTTP/1.9\r\n" HOST "\r\n"), 0);
 }
 
+static void trailers_are_kept_where_somebody_wants_them(void **state)
+{
+    (void)state;
+    static const char text[] = "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+                               "4;ext=1\r\nbody\r\n0\r\nX-Sum:  4 2\r\nEmpty:\r\nA: b\r\n\r\n";
+    for (size_t piece = 1; piece < 40; piece++) {
+        struct bytes kept = {0};
+        struct parsing parsing;
+        parsing_init(&parsing);
+        parsing.http1.trailers = &kept;
+        parsing_feed_text(&parsing, text, piece);
+        assert_int_equal(parsing.ends, 1);
+        assert_text((struct text){(const char *)kept.data, kept.size},
+                    "X-Sum: 4 2\nEmpty: \nA: b\n");
+        bytes_fini(&kept);
+        parsing_fini(&parsing);
+    }
+}
+
 static void codings_other_than_chunked_are_not_implemented(void **state)
 {
     (void)state;
@@ -293,6 +312,7 @@ int main(void)
         cmocka_unit_test(each_limit_is_reached_exactly),
         cmocka_unit_test(what_never_ends_is_refused_at_its_limit),
         cmocka_unit_test(a_version_that_is_not_spoken_is_told_from_one_that_is_none),
+        cmocka_unit_test(trailers_are_kept_where_somebody_wants_them),
         cmocka_unit_test(codings_other_than_chunked_are_not_implemented),
         cmocka_unit_test(nothing_is_read_behind_an_error),
     };

@@ -4,6 +4,7 @@
 #include "serve/websocket_reader.h"
 #include "serve/websocket_writer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MESSAGE_MAX = 100000, STREAM_BYTES = 65536 };
@@ -73,6 +74,96 @@ static void a_reader_may_be_dropped_within_a_compressed_message(void **state)
     assert_int_equal(websocket_reader_step(&reader, &input).event, WEBSOCKET_MORE);
     assert_true(websocket_reader_held_bytes(&reader) >= WEBSOCKET_INFLATE_BYTES);
     websocket_reader_fini(&reader);
+}
+
+/* What comes of a stream of frames that comes in pieces of that size. */
+static void read_in_pieces(const struct bytes *frames, size_t piece, struct bytes *ret)
+{
+    struct websocket_reader reader;
+    websocket_reader_init(&reader, MESSAGE_MAX, false);
+    for (size_t at = 0; at < frames->size; at += piece) {
+        size_t size = frames->size - at < piece ? frames->size - at : piece;
+        struct text input = {(const char *)frames->data + at, size};
+        for (;;) {
+            struct websocket_step step = websocket_reader_step(&reader, &input);
+            if (step.event == WEBSOCKET_MORE) {
+                break;
+            }
+            assert_true(bytes_printf(ret, "%d %d %u %zu:", (int)step.event, (int)step.text,
+                                     step.code, step.data.size));
+            assert_true(bytes_append(ret, step.data.data, step.data.size));
+            if (step.event == WEBSOCKET_BAD) {
+                websocket_reader_fini(&reader);
+                return;
+            }
+        }
+    }
+    websocket_reader_fini(&reader);
+}
+
+static void frames_say_the_same_whole_and_in_pieces(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 3, 7, 8, 9, 63, 125, 126, 127, 1000, 16384, 16385, 70000};
+    static char data[70000];
+    AUTO(bytes_finip) struct bytes frames = {0};
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = (char)('a' + i % 26);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+        size_t begin = frames.size, size = sizes[i];
+        add_frame(&frames, i % 2 == 0 ? 0x81 : 0x82, data, size);
+        uint8_t *payload = frames.data + frames.size - size, *mask = payload - 4;
+        memcpy(mask, "\x9c\x01\xfe\x37", 4);
+        for (size_t at = 0; at < size; at++) {
+            payload[at] ^= mask[at % 4];
+        }
+        assert_true(begin < frames.size);
+        if (i % 3 == 1) {
+            add_frame(&frames, 0x01, "two", 3);
+            add_frame(&frames, 0x89, "ping", 4);
+            add_frame(&frames, 0x80, " halves", 7);
+        }
+    }
+    AUTO(bytes_finip) struct bytes whole = {0};
+    read_in_pieces(&frames, frames.size, &whole);
+    static const size_t pieces[] = {1, 2, 5, 6, 7, 131, 4096};
+    for (size_t i = 0; i < ARRAY_LENGTH(pieces); i++) {
+        AUTO(bytes_finip) struct bytes in_pieces = {0};
+        read_in_pieces(&frames, pieces[i], &in_pieces);
+        assert_int_equal(in_pieces.size, whole.size);
+        assert_memory_equal(in_pieces.data, whole.data, whole.size);
+    }
+}
+
+static void short_messages_that_are_wrong_are_refused_whole_and_in_pieces(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *frame;
+        size_t size;
+        unsigned code;
+    } wrong[] = {
+        {"\x81\x82\0\0\0\0\xc3\x28", 8, WEBSOCKET_BAD_TEXT},
+        {"\x81\x81\0\0\0\0\xc3", 7, WEBSOCKET_BAD_TEXT},
+        {"\x81\x02hi", 4, WEBSOCKET_PROTOCOL_ERROR},
+        {"\xc1\x82\0\0\0\0hi", 8, WEBSOCKET_PROTOCOL_ERROR},
+        {"\x82\xfe\0\x02\0\0\0\0hi", 10, WEBSOCKET_PROTOCOL_ERROR},
+        {"\x80\x82\0\0\0\0hi", 8, WEBSOCKET_PROTOCOL_ERROR},
+        {"\x01\x81\0\0\0\0a\x81\x81\0\0\0\0b", 14, WEBSOCKET_PROTOCOL_ERROR},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        for (size_t piece = 1; piece <= wrong[i].size; piece++) {
+            AUTO(bytes_finip) struct bytes frames = {0}, said = {0};
+            assert_true(bytes_append(&frames, wrong[i].frame, wrong[i].size));
+            read_in_pieces(&frames, piece, &said);
+            char expected[32];
+            int size = snprintf(expected, sizeof expected, "%d 0 %u ", (int)WEBSOCKET_BAD,
+                                wrong[i].code);
+            assert_true(said.size > (size_t)size);
+            assert_memory_equal(said.data, expected, (size_t)size);
+        }
+    }
 }
 
 /* ---- writer, and back through the reader */
@@ -257,6 +348,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(between_frames_a_reader_holds_nothing),
         cmocka_unit_test(a_frame_that_has_begun_is_known),
+        cmocka_unit_test(frames_say_the_same_whole_and_in_pieces),
+        cmocka_unit_test(short_messages_that_are_wrong_are_refused_whole_and_in_pieces),
         cmocka_unit_test(a_reader_may_be_dropped_within_a_compressed_message),
         cmocka_unit_test(messages_of_every_length_come_back_plain_and_compressed),
         cmocka_unit_test(an_end_and_an_abort_are_told_apart_behind_what_was_sent),

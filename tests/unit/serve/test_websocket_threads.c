@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MESSAGES = 3000, SIZE_MAX_BYTES = 6000, STREAM_BYTES = 4096 };
+enum { MESSAGES = 3000, SIZE_MAX_BYTES = 6000, STREAM_BYTES = 4096, PRODUCE_BYTES = 16384 };
 
 static struct {
     struct node *node;
@@ -161,15 +161,17 @@ static void look(struct task *task)
     while (world.fed < MESSAGES && type->wants(world.session)) {
         feed_one();
     }
-    world.wrong = world.wrong || !type->produce(world.session, &world.out, 16384);
+    world.wrong = world.wrong || !type->produce(world.session, &world.out, PRODUCE_BYTES);
+    /* Also with an empty stream: it was not looked at any more, and tells nobody of what comes next. */
+    bool stopped = world.out.size >= PRODUCE_BYTES;
     take_frames();
     if (world.got == MESSAGES) {
         type->receive(world.session, "\x88\x80\0\0\0\0", 6);
-        world.wrong = world.wrong || !type->produce(world.session, &world.out, 16384);
+        world.wrong = world.wrong || !type->produce(world.session, &world.out, PRODUCE_BYTES);
         world.wrong = world.wrong || !type->over(world.session) || world.out.size != 2;
         type->lose(TAKE(world.session));
         latch_post(&world.done);
-    } else if (world.out.size > 0 || stream_pending(&world.channel->out) > 0) {
+    } else if (stopped || world.out.size > 0 || stream_pending(&world.channel->out) > 0) {
         session_news(world.session); /* There is more. */
     }
 }

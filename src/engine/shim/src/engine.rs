@@ -1,5 +1,6 @@
 //! An engine: settings, a pool, the compiler.
 
+use crate::exit;
 use crate::ffi::{self, Answer, CBytes, CErr, Code, Failure, contain, export, fail, slice_of};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use wasmtime::{Config, Enabled, PoolingAllocationConfig};
@@ -87,6 +88,7 @@ fn pool(options: &COptions) -> PoolingAllocationConfig {
 
 fn create(options: &COptions) -> Answer<Box<Engine>> {
     ffi::quiet_panics();
+    exit::prepare();
     check(options)?;
     let mut config = Config::new();
     config

@@ -1,11 +1,12 @@
 //! How a run ended: the engine's error told apart into what `struct engine_exit` has.
 
 use crate::ffi::{fill_text, free_text, malloc_text};
-use crate::store::{HostTrap, MemoryCeiling, Stopped, TableCeiling};
+use crate::store::{HostTrap, Left, MemoryCeiling, Stopped, TableCeiling};
 use crate::wasi::RESOURCES_MAX;
 use std::ffi::{c_char, c_int};
 use std::fmt::Write;
-use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use std::sync::LazyLock;
+use wasmtime::{Config, Engine, Error, PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
 const TEXT_BYTES: usize = 256;
@@ -111,9 +112,32 @@ fn backtrace(error: &Error) -> *mut c_char {
     malloc_text(&text)
 }
 
+/// Of an engine that makes no backtraces: where an empty one comes from. No guest ever runs in it.
+static TRACELESS: LazyLock<Option<Store<()>>> = LazyLock::new(|| {
+    let engine = Engine::new(Config::new().wasm_backtrace_max_frames(None)).ok()?;
+    Some(Store::new(&engine, ()))
+});
+
+/// An end of which nobody wants to see a backtrace. The engine makes none, which costs as much as half
+/// of a spawn, where it finds one.
+pub fn quiet(error: Error) -> Error {
+    match TRACELESS.as_ref() {
+        Some(store) => error.context(WasmBacktrace::capture(store)),
+        None => error,
+    }
+}
+
+/// Make ready what quiet() needs, which takes a millisecond.
+pub fn prepare() {
+    LazyLock::force(&TRACELESS);
+}
+
 /// Tell errors apart. What carries the most meaning is asked first: most errors of a running guest
 /// carry a backtrace, an exit status too.
 pub fn describe(ret: &mut CExit, error: &Error) {
+    if error.downcast_ref::<Left>().is_some() {
+        return returned(ret);
+    }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         set(ret, Kind::Status, "");
         ret.status = exit.0;

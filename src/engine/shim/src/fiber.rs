@@ -3,6 +3,8 @@
 use crate::exit::{self, CExit};
 use crate::ffi::{contain, panic_text};
 use crate::host;
+use crate::http::{self, CHttp};
+use crate::outgoing::Fetches;
 use crate::image::{Code, ComponentCode, Entry, Image, ModuleCode};
 use crate::store::{Data, Limiter, Stopped};
 use crate::wasi::{self, CWasi};
@@ -68,6 +70,7 @@ pub struct CSpawn {
     memory_max_bytes: u64,
     memory_bytes: Option<&'static AtomicU64>,
     wasi: *const CWasi,
+    http: *const CHttp,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -81,7 +84,7 @@ enum State {
 static BROKEN: Mutex<Vec<Store<Data>>> = Mutex::new(Vec::new());
 
 /// The store of a run: dropped at its end, but kept out of the way when a panic passes.
-struct Held(ManuallyDrop<Store<Data>>);
+pub struct Held(pub ManuallyDrop<Store<Data>>);
 
 impl Drop for Held {
     fn drop(&mut self) {
@@ -102,6 +105,32 @@ pub struct Fiber {
     /// This guest has a WASI context: polls and the end of its future need the runtime.
     wasi: Cell<bool>,
     entered: RefCell<Option<EnterGuard<'static>>>,
+    /// Requests of its own that are under way; None: it never had one.
+    pub fetches: RefCell<Option<Fetches>>,
+}
+
+/// A process that is kept from being freed.
+pub struct Retained(*mut c_void);
+
+// Retain, release and what is asked of it are for any thread (engine.h).
+unsafe impl Send for Retained {}
+unsafe impl Sync for Retained {}
+
+impl Retained {
+    pub fn new(process: *mut c_void) -> Retained {
+        (functions().retain)(process);
+        Retained(process)
+    }
+
+    pub fn get(&self) -> *mut c_void {
+        self.0
+    }
+}
+
+impl Drop for Retained {
+    fn drop(&mut self) {
+        (functions().release)(self.0);
+    }
 }
 
 impl Fiber {
@@ -114,6 +143,11 @@ impl Fiber {
             self.wasi.set(true);
             *entered = wasi::enter();
         }
+    }
+
+    fn give_up_fetches(&self) {
+        let fetches = self.fetches.borrow_mut().take();
+        contain((), || drop(fetches));
     }
 
     fn enter(&self) {
@@ -146,6 +180,7 @@ impl<F: Future<Output = Result<()>>> Task<F> {
                 state: Cell::new(State::Live),
                 wasi: Cell::new(false),
                 entered: RefCell::new(None),
+                fetches: RefCell::new(None),
             },
             future: ManuallyDrop::new(make(memory.cast())),
         };
@@ -171,17 +206,18 @@ impl<F: Future<Output = Result<()>>> Task<F> {
 }
 
 /// What a run needs to know; small, because it waits inside the future until the first poll.
-struct Run {
-    image: *const Image,
-    process: *mut c_void,
+pub struct Run {
+    pub image: *const Image,
+    pub process: *mut c_void,
     fiber: *const Fiber,
     wasi: *const CWasi,
+    pub http: *const CHttp,
     memory_max_bytes: u64,
     memory_bytes: Option<&'static AtomicU64>,
     entry: u32,
 }
 
-fn store(run: &Run, image: &Image) -> Held {
+pub fn store(run: &Run, image: &Image) -> Held {
     let data = Data {
         process: run.process,
         image: run.image,
@@ -204,7 +240,7 @@ fn store(run: &Run, image: &Image) -> Held {
     store.epoch_deadline_callback(|store| match (functions().tick)(store.data().process) {
         0 => Ok(UpdateDeadline::Continue(1)),
         1 => Ok(UpdateDeadline::Yield(1)),
-        _ => Err(Error::new(Stopped)),
+        _ => Err(exit::quiet(Error::new(Stopped))),
     });
     Held(ManuallyDrop::new(store))
 }
@@ -251,7 +287,7 @@ async fn run_component(run: Run, code: &ComponentCode) -> Result<()> {
             let run = instance.get_typed_func::<(), ()>(&mut *store, export)?;
             run.call_async(&mut *store, ()).await
         }
-        Entry::Module { .. } => unreachable!("a component's entry"),
+        Entry::Module { .. } | Entry::ComponentHttp => unreachable!("a component's entry to call"),
     }
 }
 
@@ -262,12 +298,16 @@ pub extern "C" fn engine_fiber_create(image: &'static Image, options: &CSpawn) -
         process: options.process,
         fiber,
         wasi: options.wasi,
+        http: options.http,
         memory_max_bytes: options.memory_max_bytes,
         memory_bytes: options.memory_bytes,
         entry: options.entry,
     };
     contain(std::ptr::null_mut(), || match &image.code {
         Code::Module(code) => Task::create(options.process, |fiber| run_module(run(fiber), code)),
+        Code::Component(code) if image.is_http(options.entry) => {
+            Task::create(options.process, |fiber| http::run(run(fiber), code))
+        }
         Code::Component(code) => {
             Task::create(options.process, |fiber| run_component(run(fiber), code))
         }
@@ -288,11 +328,17 @@ pub unsafe extern "C" fn engine_fiber_poll(fiber: *mut Fiber, ret: &mut CExit) -
     head.enter();
     let polled = catch_unwind(AssertUnwindSafe(|| unsafe { (head.poll)(fiber, &mut context) }));
     let ended = match polled {
-        Ok(Poll::Pending) => false,
+        Ok(Poll::Pending) => {
+            if let Some(fetches) = &mut *head.fetches.borrow_mut() {
+                fetches.advance(&mut context);
+            }
+            false
+        }
         Ok(Poll::Ready(result)) => {
             // Ended before the description, so that a panic in there drops nothing twice.
             head.state.set(State::Ended);
             contain((), || unsafe { (head.drop_future)(fiber) });
+            head.give_up_fetches();
             match result {
                 Ok(()) => exit::returned(ret),
                 Err(error) => contain((), || exit::describe(ret, &error)),
@@ -302,6 +348,7 @@ pub unsafe extern "C" fn engine_fiber_poll(fiber: *mut Fiber, ret: &mut CExit) -
         Err(payload) => {
             // The unwinding dropped all that the future held.
             head.state.set(State::Ended);
+            head.give_up_fetches();
             exit::fault(ret, &format!("the engine failed: {}", panic_text(payload.as_ref())));
             true
         }
@@ -317,6 +364,7 @@ pub unsafe extern "C" fn engine_fiber_destroy(fiber: *mut Fiber) {
         head.state.set(State::Ended);
         head.enter();
         contain((), || unsafe { (head.drop_future)(fiber) });
+        head.give_up_fetches();
         head.leave();
     }
     unsafe { (head.free)(fiber) };

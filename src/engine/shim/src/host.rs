@@ -1,8 +1,9 @@
 //! Host functions: how a guest's call reaches a C function and its answer comes back.
 
+use crate::exit;
 use crate::ffi::{Answer, Code, fail, str_of};
 use crate::fiber::Function;
-use crate::store::{Data, HostTrap};
+use crate::store::{Data, HostTrap, Left};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -32,6 +33,7 @@ pub struct CCall {
 type CFunction = extern "C" fn(*mut CCall) -> c_int;
 const DONE: c_int = 0;
 const PARK: c_int = 1;
+const LEAVE: c_int = 3;
 
 /// `struct engine_import`.
 #[repr(C)]
@@ -153,6 +155,7 @@ fn attempt(
     match function(call) {
         DONE => Ok(Outcome::Done),
         PARK => Ok(Outcome::Park),
+        LEAVE => Err(exit::quiet(Error::new(Left))),
         _ => Err(trapped(call)),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::denial;
 use crate::engine::Engine;
+use crate::exit;
 use crate::ffi::{Answer, CBytes, CErr, Code as ErrorCode, Failure, contain, export, fail};
 use crate::ffi::{slice_of, str_of};
 use crate::host::{self, CImport};
@@ -14,10 +15,12 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{self, Component, ComponentExportIndex};
 use wasmtime::{ExternType, FuncType, InstancePre, Linker, Module, ModuleExport};
 use wasmtime::{Precompiled, UnknownImportError};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 const KIND_MODULE: c_int = 0;
 const PREVIEW1: &str = "wasi_snapshot_preview1";
 const RUN_INTERFACE: &str = "wasi:cli/run";
+const HTTP_INTERFACE: &str = "wasi:http/incoming-handler";
 /// So many names of exports are listed in an error.
 const LISTED_MAX: usize = 20;
 
@@ -37,6 +40,8 @@ pub struct ModuleCode {
 
 pub struct ComponentCode {
     pub pre: component::InstancePre<Data>,
+    /// It answers requests.
+    pub proxy: Option<ProxyPre<Data>>,
 }
 
 pub enum Code {
@@ -53,6 +58,8 @@ pub enum Entry {
     Component(ComponentExportIndex),
     /// `wasi:cli/run`, whose result is one of no values and no errors.
     ComponentRun(ComponentExportIndex),
+    /// `wasi:http/incoming-handler`: ComponentCode's `proxy`.
+    ComponentHttp,
 }
 
 /// `struct engine_image`. Constant once loaded.
@@ -75,6 +82,10 @@ impl Image {
             Code::Module(code) => code.memory.as_ref(),
             Code::Component(_) => None,
         }
+    }
+
+    pub fn is_http(&self, entry: u32) -> bool {
+        matches!(self.entries[entry as usize], Entry::ComponentHttp)
     }
 }
 
@@ -168,7 +179,7 @@ fn unknown_import(unknown: &UnknownImportError, imports: &[CImport], wasi: bool)
 fn link_exit(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     linker.func_wrap(PREVIEW1, "proc_exit", |status: i32| -> wasmtime::Result<()> {
-        Err(wasmtime::Error::new(wasmtime_wasi::I32Exit(status)))
+        Err(exit::quiet(wasmtime::Error::new(wasmtime_wasi::I32Exit(status))))
     })?;
     linker.allow_shadowing(false);
     Ok(())
@@ -241,10 +252,14 @@ fn load_module(engine: &Engine, module: &Module, link: &CLink) -> Answer<Image> 
     })
 }
 
+/// Whether that is the interface, of any 0.2 version.
+fn is_version_of(name: &str, interface: &str) -> bool {
+    name.strip_prefix(interface).is_some_and(|rest| rest.is_empty() || rest.starts_with("@0.2."))
+}
+
 /// The function `run` of an exported `wasi:cli/run` of any 0.2 version.
 fn find_run(component: &Component, name: &str) -> Option<ComponentExportIndex> {
-    let version = name.strip_prefix(RUN_INTERFACE)?;
-    if !version.is_empty() && !version.starts_with("@0.2.") {
+    if !is_version_of(name, RUN_INTERFACE) {
         return None;
     }
     let interface = component.get_export_index(None, name)?;
@@ -270,6 +285,7 @@ fn link_component(
     if wasi {
         wasi::start_runtime()?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)
+            .and_then(|()| wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker))
             .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
     }
     linker.instantiate_pre(component).or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))
@@ -278,11 +294,19 @@ fn link_component(
 fn load_component(engine: &Engine, component: &Component, wasi: bool) -> Answer<Image> {
     let pre = link_component(engine, component, wasi)?;
     let (mut entries, mut names, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let mut proxy = None;
     let kind = component.component_type();
     for (name, item) in kind.exports(&engine.engine) {
         if let Some(export) = find_run(component, name) {
             entries.push(Entry::ComponentRun(export));
             names.push(RUN_INTERFACE.to_string());
+            continue;
+        }
+        if is_version_of(name, HTTP_INTERFACE) {
+            let found = ProxyPre::new(pre.clone());
+            proxy = Some(found.or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?);
+            entries.push(Entry::ComponentHttp);
+            names.push(HTTP_INTERFACE.to_string());
             continue;
         }
         let index = component.get_export_index(None, name);
@@ -303,7 +327,7 @@ fn load_component(engine: &Engine, component: &Component, wasi: bool) -> Answer<
         engine: engine.engine.clone(),
         memory_reservation_bytes: engine.memory_reservation_bytes,
         table_elements: engine.table_elements,
-        code: Code::Component(ComponentCode { pre }),
+        code: Code::Component(ComponentCode { pre, proxy }),
         entries,
         names,
         others,

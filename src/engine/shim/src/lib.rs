@@ -3,20 +3,26 @@
 //! Nothing here decides anything: no scheduling, no mailboxes, no capabilities. No panic leaves an
 //! exported function.
 
+mod alloc;
 mod denial;
 mod engine;
 mod exit;
 mod ffi;
 mod fiber;
 mod host;
+mod http;
 mod image;
 mod inspect;
+mod outgoing;
 mod store;
 mod toml;
 mod wasi;
 
 use std::ffi::{CString, c_char};
 use std::sync::OnceLock;
+
+#[global_allocator]
+static ALLOCATOR: alloc::Allocator = alloc::Allocator;
 
 /// The exact version that is linked is the one pinned in Cargo.toml.
 fn version() -> &'static str {

@@ -49,6 +49,17 @@ impl fmt::Display for Stopped {
 }
 impl std::error::Error for Stopped {}
 
+/// A host function ended the guest, as if its entry had returned.
+#[derive(Debug)]
+pub struct Left;
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("left")
+    }
+}
+impl std::error::Error for Left {}
+
 /// A host function ended the guest.
 #[derive(Debug)]
 pub struct HostTrap(pub String);

@@ -3,6 +3,7 @@
 
 use crate::denial::CDenied;
 use crate::ffi::{Answer, Code, Failure, slice_of, str_of};
+use crate::outgoing::{self, Hooks};
 use crate::store::{Data, HostTrap};
 use bytes::Bytes;
 use std::ffi::{c_char, c_int, c_void};
@@ -16,12 +17,15 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtx, WasiCtxBuilder, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
 
 /// Threads that may block in file operations of guests.
 const BLOCKING_THREADS_MAX: usize = 8;
 /// What a guest may have open at once: files, folders, streams, timers it waits for; preopens are not
 /// counted. Each may hold a descriptor of the node.
 pub const RESOURCES_MAX: usize = 256;
+/// What one list of header lines may take, with what the library needs for it.
+const FIELDS_BYTES_MAX: usize = 64 << 10;
 /// At most so much of a guest's output is copied at a time.
 const OUTPUT_CHUNK_BYTES: usize = 64 << 10;
 
@@ -81,21 +85,32 @@ pub fn enter() -> Option<EnterGuard<'static>> {
 pub struct Preview2 {
     pub context: WasiCtx,
     pub table: ResourceTable,
+    pub http: WasiHttpCtx,
+    pub hooks: Hooks,
 }
 
 impl Preview2 {
-    fn new(context: WasiCtx, preopen_count: usize) -> Box<Preview2> {
+    fn new(context: WasiCtx, preopen_count: usize, hooks: Hooks) -> Box<Preview2> {
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX + preopen_count);
-        Box::new(Preview2 { context, table })
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
+        Box::new(Preview2 { context, table, http, hooks })
     }
 
     /// The context of this guest, made now if this is its first WASI call.
     pub fn of(data: &mut Data) -> &mut Preview2 {
         prepare(data);
-        let (wasi, process) = (data.wasi, data.process);
+        Preview2::quietly(data)
+    }
+
+    /// The same for calls that wait for nothing that the runtime has.
+    pub fn quietly(data: &mut Data) -> &mut Preview2 {
+        let (wasi, process, fiber) = (data.wasi, data.process, data.fiber);
         data.preview2.get_or_insert_with(|| {
-            Preview2::new(builder_without_preopens(wasi, process).build(), 0)
+            let mut builder = builder_without_preopens(wasi, process);
+            outgoing::grant_sockets(&mut builder, process);
+            Preview2::new(builder.build(), 0, Hooks::new(fiber, process))
         })
     }
 }
@@ -137,7 +152,9 @@ pub fn open_preopens(data: &mut Data, component: bool) -> Result<(), Error> {
         }
     }
     if component {
-        data.preview2 = Some(Preview2::new(builder.build(), preopens.len()));
+        outgoing::grant_sockets(&mut builder, data.process);
+        let hooks = Hooks::new(data.fiber, data.process);
+        data.preview2 = Some(Preview2::new(builder.build(), preopens.len(), hooks));
     } else {
         data.preview1 = Some(preview1_new(&mut builder, preopens.len()));
     }
