@@ -211,8 +211,11 @@ static bool judge(const struct manifest_component *component, enum need need, st
     case NEED_NAMESPACES:
         return judge_namespaces(component, ret);
     case NEED_NETWORK:
+        return judge_names(&component->allow_network, "allow-network", "allow-network = [\"HOST\"]",
+                           ret);
+    case NEED_NEVER:
         ret->state = "denied";
-        return bytes_printf(&ret->by, "nothing in this version grants it");
+        return bytes_printf(&ret->by, "nothing grants it");
     }
     BUG("need %d", (int)need);
 }
@@ -334,9 +337,11 @@ static void tell_grants(struct explanation *explanation)
     tell_grant(explanation, "env", NEED_ENV);
     tell_grant(explanation, "preopen", NEED_FOLDERS);
     tell_grant(explanation, "allow-stdio", NEED_STDIO);
+    tell_grant(explanation, "allow-network", NEED_NETWORK);
     tell_grant(explanation, "allow-spawn", NEED_SPAWN);
     tell_grant(explanation, "allow-process-control", NEED_CONTROL);
     tell_grant(explanation, "allow-namespaces", NEED_NAMESPACES);
+    tell_grant(explanation, "allow-network", NEED_NETWORK);
 }
 
 static void tell_head(struct explanation *explanation, const char *kind)

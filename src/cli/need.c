@@ -11,6 +11,7 @@ struct row {
 static const struct row MOTE[] = {
     {"env_get", NEED_ENV},
     {"exit_signal", NEED_CONTROL},
+    {"fetch_start", NEED_NETWORK},
     {"kill", NEED_CONTROL},
     {"link", NEED_CONTROL},
     {"members", NEED_NAMESPACES},
@@ -66,10 +67,10 @@ static const struct row PREVIEW1[] = {
     {"proc_raise", NEED_NOTHING},
     {"random_get", NEED_NOTHING},
     {"sched_yield", NEED_NOTHING},
-    {"sock_accept", NEED_NETWORK},
-    {"sock_recv", NEED_NETWORK},
-    {"sock_send", NEED_NETWORK},
-    {"sock_shutdown", NEED_NETWORK},
+    {"sock_accept", NEED_NEVER},
+    {"sock_recv", NEED_NEVER},
+    {"sock_send", NEED_NEVER},
+    {"sock_shutdown", NEED_NEVER},
 };
 
 /* Interfaces of components, by how their names begin. */

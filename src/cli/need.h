@@ -17,7 +17,8 @@ enum need {
     NEED_SPAWN,      /**< allow-spawn */
     NEED_CONTROL,    /**< allow-process-control, but for its family. */
     NEED_NAMESPACES, /**< allow-namespaces, but for its own. */
-    NEED_NETWORK,    /**< Nothing that can be granted so far. */
+    NEED_NETWORK,    /**< allow-network */
+    NEED_NEVER,      /**< Nothing grants it: sockets of preview 1, of which a guest has none. */
 };
 
 /** Of something that is offered. */

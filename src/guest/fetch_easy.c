@@ -101,6 +101,8 @@ static bool wants_to_follow(struct fetch *fetch)
     struct err err = {0};
     fetch_aim_fini(&fetch->next);
     if (!fetch_aim_init(&fetch->next, &fetch->aim, url, &err)) {
+        fetch_note_denial(fetch,
+                          "no allow-network opens a redirect to what is neither http nor https,");
         fetch->cause = FETCH_DENIED; /* such as file: */
         return false;
     }

@@ -164,5 +164,8 @@ bool fetch_may_reach(struct fetch *fetch, const struct ip *ip, uint16_t port);
 /** Run its timer for the first of its times that is over next: when they begin to count. */
 void fetch_set_timer(struct fetch *fetch);
 
+/** What would have allowed what was denied; "": nothing was. */
+void fetch_note_denial(struct fetch *fetch, const char *advice);
+
 /** The head is complete: the holder learns of it. */
 void fetch_publish(struct fetch *fetch);

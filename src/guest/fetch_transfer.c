@@ -98,6 +98,13 @@ static void look_at_time(struct fetch *fetch)
 
 /* ---- whom to ask ---- */
 
+void fetch_note_denial(struct fetch *fetch, const char *advice)
+{
+    lock_take(&fetch->lock);
+    snprintf(fetch->denial, sizeof fetch->denial, "%s", advice);
+    lock_release(&fetch->lock);
+}
+
 bool fetch_may_reach(struct fetch *fetch, const struct ip *ip, uint16_t port)
 {
     const char *host = fetch->aim.literal ? NULL : fetch->aim.host;
@@ -106,18 +113,8 @@ bool fetch_may_reach(struct fetch *fetch, const struct ip *ip, uint16_t port)
     }
     char advice[NETWORK_ADVICE_BYTES];
     network_policy_advise(ip, port, host, advice);
-    lock_take(&fetch->lock);
-    memcpy(fetch->denial, advice, sizeof advice);
-    lock_release(&fetch->lock);
+    fetch_note_denial(fetch, advice);
     return false;
-}
-
-/* There is another way. */
-static void forget_denial(struct fetch *fetch)
-{
-    lock_take(&fetch->lock);
-    fetch->denial[0] = '\0';
-    lock_release(&fetch->lock);
 }
 
 static void go(struct fetch *fetch)
@@ -163,17 +160,17 @@ static void on_addresses(void *argument, const struct addresses *addresses)
     } else if (!give_addresses(fetch, &allowed)) {
         fetch_transfer_end(fetch, FETCH_MEMORY, "no memory");
     } else {
-        forget_denial(fetch);
+        fetch_note_denial(fetch, ""); /* there is another way */
         go(fetch);
     }
 }
 
 static void note_denied_name(struct fetch *fetch)
 {
-    lock_take(&fetch->lock);
-    snprintf(fetch->denial, sizeof fetch->denial, "allow-network = [\"%s:%u\"]", fetch->aim.host,
+    char advice[NETWORK_ADVICE_BYTES];
+    snprintf(advice, sizeof advice, "allow-network = [\"%s:%u\"]", fetch->aim.host,
              (unsigned)fetch->aim.port);
-    lock_release(&fetch->lock);
+    fetch_note_denial(fetch, advice);
     fetch_transfer_end(fetch, FETCH_DENIED, "the name is out of reach");
 }
 
@@ -342,6 +339,7 @@ static enum fetch_error error_of(const struct fetch *fetch, CURLcode code)
     case CURLE_SSL_ISSUER_ERROR:
         return FETCH_TLS;
     case CURLE_SEND_ERROR:
+    case CURLE_SEND_FAIL_REWIND: /* a kept connection that the server had just closed */
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
@@ -365,7 +363,7 @@ void fetch_transfer_done(struct fetch *fetch, CURLcode code)
         drop_easy(fetch);
         fetch->stale = false;
         fetch->fresh = true;
-        forget_denial(fetch);
+        fetch_note_denial(fetch, ""); /* there is another way */
         go(fetch);
         return;
     }

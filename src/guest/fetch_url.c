@@ -37,6 +37,22 @@ static void take_host(struct fetch_aim *aim, const char *host)
     }
 }
 
+/* A name that is written with a dot at its end is the same one without. */
+static bool trim_host(CURLU *parsed)
+{
+    char *host = NULL;
+    bool good = true;
+    if (part(parsed, CURLUPART_HOST, &host)) {
+        size_t size = strlen(host);
+        if (size > 1 && host[size - 1] == '.') {
+            host[size - 1] = '\0';
+            good = curl_url_set(parsed, CURLUPART_HOST, host, 0) == CURLUE_OK;
+        }
+    }
+    curl_free(host);
+    return good;
+}
+
 static bool take_parts(struct fetch_aim *aim, CURLU *parsed, struct err *err)
 {
     char *scheme = NULL;
@@ -85,7 +101,8 @@ bool fetch_aim_init(struct fetch_aim *aim, const struct fetch_aim *base, const c
     }
     unsigned flags = CURLU_NON_SUPPORT_SCHEME;
     bool good = (base == NULL || curl_url_set(parsed, CURLUPART_URL, base->url, 0) == CURLUE_OK);
-    good = good && curl_url_set(parsed, CURLUPART_URL, url, flags) == CURLUE_OK;
+    good = good && curl_url_set(parsed, CURLUPART_URL, url, flags) == CURLUE_OK &&
+           trim_host(parsed);
     if (!good) {
         (void)err_set(err, ERR_INPUT, "the URL cannot be read");
     }

@@ -105,7 +105,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *argument, voi
     }
     event.events = (what == CURL_POLL_OUT ? 0 : EPOLLIN) | (what == CURL_POLL_IN ? 0 : EPOLLOUT);
     if (epoll_ctl(lane->source.fd, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT) {
-        return epoll_ctl(lane->source.fd, EPOLL_CTL_ADD, fd, &event);
+        /* A failure would make curl give up all that it has: so one that cannot be watched runs out of time. */
+        (void)epoll_ctl(lane->source.fd, EPOLL_CTL_ADD, fd, &event);
     }
     return 0;
 }
@@ -173,7 +174,7 @@ void fetch_lane_enter(struct fetch_lane *lane, struct fetch *fetch)
 void fetch_lane_leave(struct fetch_lane *lane, struct fetch *fetch)
 {
     list_remove(&fetch->link);
-    if (list_is_empty(&lane->fetches) &&
+    if (lane->multi != NULL && list_is_empty(&lane->fetches) &&
         !atomic_load_explicit(&lane->stopped, memory_order_relaxed)) {
         uint64_t now_ns = worker_look(&lane->loop->worker);
         timer_start(&lane->loop->worker.timers, &lane->idle, now_ns + lane->fetcher->keep_ns,

@@ -15,7 +15,7 @@ from waiting import wait_until
 ENTRIES = ["get", "head", "duplex", "hold", "leave", "many", "race", "cut"]
 
 # enum mote_fetch_reason
-DENIED, NAME, CONNECT, TLS, TIMEOUT, CLOSED, PROTOCOL, LIMIT, CANCELLED = range(1, 10)
+CONNECT, TLS, TIMEOUT, CLOSED, PROTOCOL, LIMIT, CANCELLED = range(3, 10)
 
 LOOPBACK = {"allow-network": ["127.0.0.0/8"]}
 
@@ -252,6 +252,7 @@ def test_a_redirect_out_of_reach_is_denied(net, origin, where):
     target.append(where.format(node=node.address.rsplit(":", 1)[1].strip("/")))
     response = ask(node, "get", server.url(), redirects=5)
     assert (response.status, response.text) == (403, "-1\n")
+    node.log.wait_for("denied", "fetch", "allow-network")
 
 
 # ---- who may not be asked ----
@@ -269,7 +270,7 @@ def test_no_detour_leads_to_this_machine(net, origin, profile, detour):
     server = origin(each(hello))
     node = net(profile=profile)
     response = ask(node, "get", detour.format(port=server.port))
-    assert response.text in ("-1\n", "-3\n", f"{NAME}\n", f"{TIMEOUT}\n"), response
+    assert response.text in ("-1\n", "-3\n"), response
     if response.status == 403:
         node.log.wait_for("denied", "fetch", "allow-network", f":{server.port}")
     assert server.made == 0
@@ -321,13 +322,6 @@ def test_the_nodes_own_listeners_are_never_reached(net, host):
     node.log.wait_for("denied", "a listener of this node")
 
 
-def test_a_name_is_granted_only_with_public_addresses(net, origin):
-    server = origin(each(hello))
-    node = net({"allow-network": ["localhost.localdomain", "*.localdomain", "ip6-localhost"]})
-    assert ask(node, "get", server.url(host="ip6-localhost")).text in ("-1\n", f"{NAME}\n", f"{TIMEOUT}\n")
-    assert server.made == 0
-
-
 def test_localhost_and_a_port_can_be_granted(net, origin):
     server, other = origin(each(hello)), origin(each(hello))
     node = net({"allow-network": [f"localhost:{server.port}"]})
@@ -356,12 +350,6 @@ def test_nobody_there(net, origin):
     server.close()
     node = net()
     failed(ask(node, "get", server.url()), CONNECT)
-
-
-def test_no_such_name(net):
-    node = net({"allow-network": ["*"]})
-    response = ask(node, "get", "http://no-such-host.invalid/")
-    assert response.status == 502 and response.text in (f"{NAME}\n", f"{TIMEOUT}\n")  # a resolver may be silent
 
 
 @pytest.mark.parametrize("sent, reason", [
@@ -450,7 +438,12 @@ def test_a_body_that_stops_coming_is_given_up(net, origin):
         peer.wait_end()
     server = origin(behave)
     node = net()
-    assert ask(node, "get", server.url(), idle=100).text == f"abc\nbroken {TIMEOUT}\n"
+    for idle in (100, 800, 6400):  # the first may be over before a slow machine has sent anything
+        response = ask(node, "get", server.url(), idle=idle)
+        if response.status == 200:
+            break
+        failed(response, TIMEOUT)
+    assert response.text == f"abc\nbroken {TIMEOUT}\n"
 
 
 def test_tls_that_is_not_answered_is_given_up(net, origin):
@@ -579,7 +572,7 @@ def http2(peer):
             if isinstance(event, h2.events.RequestReceived):
                 path = dict(event.headers)[":path"]
                 connection.send_headers(event.stream_id, [(":status", "200"), ("x-path", path)])
-                left[event.stream_id] = 300000
+                left[event.stream_id] = 3000000
         for stream, size in list(left.items()):
             while size > 0 and (room := min(connection.local_flow_control_window(stream), 16384, size)) > 0:
                 size -= room
@@ -596,7 +589,7 @@ def test_http2_where_the_server_speaks_it(serve, workshop, origin, authority):
                           node={"ca-certificates": authority.path, "workers": 1}))
     for _ in range(3):
         response = ask(node, "get", server.url(host="localhost"))
-        assert response.status == 200 and response.body == b"x" * 300000
+        assert response.status == 200 and response.body == b"x" * 3000000
     assert "x-path: /b\n" in ask(node, "head", server.url("/b", host="localhost")).text
 
 
