@@ -97,22 +97,29 @@ def test_of_a_websocket_in_http2(node, how):
     leave_at_every_byte(node, tunnel(), how)
 
 
+@pytest.fixture(scope="module")
+def authority():
+    made = pki.Authority()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def certificate(authority):
+    return apps.keys(dict(zip(("certificate", "key"), authority.issue("localhost", "localhost"))))
+
+
 @pytest.fixture
-def secure(use_shared, workshop):
-    authority = pki.Authority()
-    try:
-        certificate, key = authority.issue("localhost", "localhost")
-        yield use_shared("every-byte-tls", manifest(workshop).replace(
-            "[serve.routes]", "[serve.tls]\n" + apps.keys({"certificate": certificate, "key": key}) + "[serve.routes]")), authority
-    finally:
-        authority.remove()
+def secure(use_shared, workshop, certificate):
+    return use_shared("every-byte-tls", manifest(workshop).replace(
+        "[serve.routes]", "[serve.tls]\n" + certificate + "[serve.routes]"))
 
 
 @pytest.mark.parametrize("how", ["fin", "reset"])
 @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
-def test_of_a_conversation_in_tls(secure, protocol, how):
+def test_of_a_conversation_in_tls(secure, authority, protocol, how):
     """The bytes of the records, not those within them."""
-    node, authority = secure
+    node = secure
     made = tls_client.context(authority.path, alpn=[protocol])
     said = HTTP1 if protocol == "http/1.1" else b"".join(conversation())
     size, most = 0, 1
