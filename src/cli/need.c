@@ -11,6 +11,7 @@ struct row {
 static const struct row MOTE[] = {
     {"env_get", NEED_ENV},
     {"exit_signal", NEED_CONTROL},
+    {"fetch_start", NEED_NETWORK},
     {"kill", NEED_CONTROL},
     {"link", NEED_CONTROL},
     {"members", NEED_NAMESPACES},
@@ -74,6 +75,11 @@ static const struct row PREVIEW1[] = {
 
 /* Interfaces of components, by how their names begin. */
 static const struct row INTERFACES[] = {
+    {"mote:runtime/fetching", NEED_NETWORK},
+    {"mote:runtime/names", NEED_NAMESPACES},
+    {"mote:runtime/spawning", NEED_SPAWN},
+    {"mote:runtime/supervisors", NEED_SPAWN},
+    {"mote:runtime/ties", NEED_CONTROL},
     {"wasi:cli/environment", NEED_ENV},
     {"wasi:cli/stderr", NEED_STDIO},
     {"wasi:cli/stdin", NEED_STDIO},
