@@ -1,4 +1,6 @@
 /* What a guest was refused, for the log: with the line of the manifest that would allow it, or why none would. */
+#include "guest/guest.h"
+
 #include "base/log.h"
 #include "base/number.h"
 #include "core/node.h"
