@@ -94,14 +94,14 @@ static void release_out_of_order(void)
 static void a_lock_of_lower_rank_inside_is_a_bug(void **state)
 {
     (void)state;
-    dies_saying(take_downwards, "lock of rank 1 taken inside one of rank 8");
+    dies_saying(take_downwards, "lock of rank 1 taken inside one of rank 10");
 }
 
 static void two_locks_of_one_rank_are_a_bug(void **state)
 {
     (void)state;
-    dies_saying(take_two_of_one_rank, "lock of rank 8 taken inside one of rank 8");
-    dies_saying(take_twice, "lock of rank 8 taken inside one of rank 8");
+    dies_saying(take_two_of_one_rank, "lock of rank 10 taken inside one of rank 10");
+    dies_saying(take_twice, "lock of rank 10 taken inside one of rank 10");
 }
 
 static void releasing_what_is_not_innermost_is_a_bug(void **state)
