@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures mote against the bare engine, nginx, Go, Erlang and its own bars, and prints a table.
 
-    bench/run.py [--build FOLDER] [--only spawn,stream,actors,http,spin,memory,websocket,events,tls,http2,static] [--seconds N] [--rounds N] [--noisy]
+    bench/run.py [--build FOLDER] [--only spawn,stream,actors,component,http,spin,memory,websocket,events,tls,http2,static] [--seconds N] [--rounds N] [--noisy]
 
 Sides take turns, round by round, and a row compares medians; CPU time is what processes used, not
 what passed. A round in which programs outside of this run used more than 15 % of a processor is
@@ -45,6 +45,7 @@ PUBLICATIONS = 100
 PARKED = 5000
 PARKED_WARM = 10
 SPINNERS = 8
+SENDS = 500000
 # Of mote, of Erlang/OTP 25 and of later ones.
 WORKER_THREAD = re.compile(r"mote-(\d+)$|(\d+)_scheduler$|erts_sched_(\d+)$")
 
@@ -155,6 +156,48 @@ def bench_stream(options, _folder):
             unit="GB/s", **noise),
         Row("the same, 2 workers against 1", speed["mote 2"], speed["mote 1"], unit="GB/s", **noise),
     ], [f"stream: {options.rounds} rounds of {CHUNKS} chunks a side"]
+
+
+# ---- components ----
+
+COMPONENT_WIT = """package mote:bench;
+world bench {
+    include mote:runtime/imports@0.1.0;
+    export nothing: func();
+    export toss: func();
+    export self: func();
+}
+"""
+
+
+def made(*words):
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Trouble(f"{os.path.basename(words[0])}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def bench_component(options, folder):
+    module, core, component = (os.path.join(folder, name) for name in ("module.wasm", "core.wasm", "component.wasm"))
+    wit = os.path.join(folder, "wit")
+    os.makedirs(os.path.join(wit, "deps", "mote"))
+    shutil.copy(os.path.join(ROOT, "sdk", "wit", "mote-runtime.wit"), os.path.join(wit, "deps", "mote"))
+    with open(os.path.join(wit, "bench.wit"), "w", encoding="utf-8") as file:
+        file.write(COMPONENT_WIT)
+    made("wat2wasm", os.path.join(ROOT, "bench", "component-module.wat"), "-o", module)
+    made("wat2wasm", os.path.join(ROOT, "bench", "component.wat"), "-o", core)
+    made(made(os.path.join(ROOT, "tools", "componentize.sh")), "component", wit, "bench", core, component)
+    rounds = {"send": SENDS, "toss": SENDS, "self": SENDS, "spawn": SPAWNS}
+    sides = [f"{side} {what} {count}" for what, count in rounds.items() for side in ("component", "module")]
+    samples, noise = Driver(options.build, "bench-component", module, component).rounds(sides, options)
+    us = medians(samples)
+    bars = {"send": ("send of 1 KiB from a component, CPU, against a core module's", 1.5),
+            "toss": ("the same, to nobody", None),
+            "self": ("the same, to oneself and received", None),
+            "spawn": ("spawn + run + exit of a component, CPU, against a core module", 1.6)}
+    return [Row(text, us[f"component {what} {rounds[what]}"], us[f"module {what} {rounds[what]}"], unit="us", bar=bar,
+                detail={"samples": samples}, **noise) for what, (text, bar) in bars.items()], [
+                    f"component: {options.rounds} rounds of {SENDS} sends and {SPAWNS} spawns a side"]
 
 
 # ---- actors ----
@@ -379,7 +422,7 @@ def bench_memory(options, folder):
         f"{seen['server_after_kib'] / 1024:.0f} MiB after they left"]
 
 
-PARTS = {"spawn": bench_spawn, "stream": bench_stream, "actors": bench_actors, "http": bench_http,
+PARTS = {"spawn": bench_spawn, "stream": bench_stream, "actors": bench_actors, "component": bench_component, "http": bench_http,
          "spin": bench_spin, "memory": bench_memory, **web.PARTS}
 
 

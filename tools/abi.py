@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes of src/guest/abi.toml, which describes what a guest can call, everything that must agree with it.
 
-    tools/abi.py [ROOT]           write src/guest/abi_table.h and the marked parts of sdk/c/mote.h and docs/guest-abi.md
+    tools/abi.py [ROOT]           write src/guest/abi_table.h, the marked parts of sdk/c/mote.h and docs/guest-abi.md, and for
+                                  components sdk/wit/mote-runtime.wit and the table of the engine's shim
     tools/abi.py --check [ROOT]   write nothing; status 1 and a line for each file that is not up to date
     tools/abi.py --hostile WAT C  write Wasm text with an entry for each pointer parameter, which passes a bad one, and
                                   the names of these entries, for a C array
@@ -15,8 +16,11 @@ import sys
 import textwrap
 import tomllib
 
+import abi_component
+
 TABLE = "src/guest/abi.toml"
-OUTPUTS = ["src/guest/abi_table.h", "sdk/c/mote.h", "docs/guest-abi.md"]
+OUTPUTS = ["src/guest/abi_table.h", "sdk/c/mote.h", "docs/guest-abi.md", "sdk/wit/mote-runtime.wit",
+           "src/engine/shim/src/typed_table.rs"]
 
 # type: (Wasm types, C declarations with {} for the name, names in the documentation)
 PLAIN = {
@@ -30,6 +34,10 @@ PLAIN = {
     "label": ("I", ["uint64_t {}"]),
     "timeout": ("I", ["int64_t {}"]),
     "handle": ("i", ["int32_t {}"]),
+    "handle?": ("i", ["int32_t {}"]),
+    "bool": ("i", ["uint32_t {}"]),
+    "bytes?": ("ii", ["const void *{}", "size_t {}_size"]),
+    "text?": ("ii", ["const char *{}", "size_t {}_size"]),
     "text": ("ii", ["const char *{}", "size_t {}_size"]),
     "bytes": ("ii", ["const void *{}", "size_t {}_size"]),
     "text-out": ("ii", ["char *{}", "size_t capacity"]),
@@ -87,7 +95,7 @@ def parameter_of(table, text):
 def load(text):
     """The table, checked, with what is derived from it."""
     table = tomllib.loads(text)
-    for kind in ("error", "enum", "struct", "group", "function"):
+    for kind in ("error", "enum", "struct", "record", "group", "function"):
         names = [one["name"] for one in table[kind]]
         if len(set(names)) != len(names):
             raise Mistake(f"two of one name among {kind}: {names}")
@@ -216,7 +224,8 @@ def shown_parameters(function):
     for _, kind, wasm, declarations in function["parsed"]:
         for letter, declaration in zip(wasm, declarations):
             name = declaration.split()[-1].lstrip("*")
-            shown.append(name + (": i64" if letter == "I" else " or 0" if kind.endswith("?") else ""))
+            optional = kind.endswith("?") and declaration == declarations[0]
+            shown.append(name + (": i64" if letter == "I" else " or 0" if optional else ""))
     return ", ".join(shown)
 
 
@@ -279,7 +288,9 @@ def make_all(table, old):
     for name, make in (("errors", document_errors), ("functions", document_functions), ("layouts", document_layouts)):
         page = between(page, f"<!-- made by tools/abi.py: {name} -->", "<!-- end -->", "\n" + make(table) + "\n",
                        "docs/guest-abi.md")
-    return {"src/guest/abi_table.h": make_table(table), "sdk/c/mote.h": header, "docs/guest-abi.md": page}
+    return {"src/guest/abi_table.h": make_table(table), "sdk/c/mote.h": header, "docs/guest-abi.md": page,
+            "sdk/wit/mote-runtime.wit": abi_component.make_wit(table),
+            "src/engine/shim/src/typed_table.rs": abi_component.make_rust(table)}
 
 
 def hostile(table):
@@ -363,7 +374,7 @@ def self_test(root):
                 failures += 1
     for path in OUTPUTS:
         changed = copy.copy(old)
-        changed[path] = old[path].replace("mail_read", "mail_write")
+        changed[path] = re.sub("mail_read|call_begin|call-begin", "nothing", old[path])
         if make_all(load(text), changed)[path] == changed[path]:
             print(f"FAIL: a change of {path} was not found")
             failures += 1

@@ -213,7 +213,7 @@ static bool judge(const struct manifest_component *component, enum need need, st
     case NEED_NETWORK:
         return judge_names(&component->allow_network, "allow-network", "allow-network = [\"HOST\"]",
                            ret);
-    case NEED_SOCKETS:
+    case NEED_NEVER:
         ret->state = "denied";
         return bytes_printf(&ret->by, "nothing grants it");
     }
@@ -337,6 +337,7 @@ static void tell_grants(struct explanation *explanation)
     tell_grant(explanation, "env", NEED_ENV);
     tell_grant(explanation, "preopen", NEED_FOLDERS);
     tell_grant(explanation, "allow-stdio", NEED_STDIO);
+    tell_grant(explanation, "allow-network", NEED_NETWORK);
     tell_grant(explanation, "allow-spawn", NEED_SPAWN);
     tell_grant(explanation, "allow-process-control", NEED_CONTROL);
     tell_grant(explanation, "allow-namespaces", NEED_NAMESPACES);

@@ -67,21 +67,20 @@ static const struct row PREVIEW1[] = {
     {"proc_raise", NEED_NOTHING},
     {"random_get", NEED_NOTHING},
     {"sched_yield", NEED_NOTHING},
-    {"sock_accept", NEED_SOCKETS},
-    {"sock_recv", NEED_SOCKETS},
-    {"sock_send", NEED_SOCKETS},
-    {"sock_shutdown", NEED_SOCKETS},
+    {"sock_accept", NEED_NEVER},
+    {"sock_recv", NEED_NEVER},
+    {"sock_send", NEED_NEVER},
+    {"sock_shutdown", NEED_NEVER},
 };
 
 /* Interfaces of components, by how their names begin. */
 static const struct row INTERFACES[] = {
-    {"wasi:cli/environment", NEED_ENV},
-    {"wasi:cli/stderr", NEED_STDIO},
-    {"wasi:cli/stdin", NEED_STDIO},
-    {"wasi:cli/stdout", NEED_STDIO},
-    {"wasi:cli/terminal-", NEED_STDIO},
-    {"wasi:filesystem/", NEED_FOLDERS},
-    {"wasi:http/outgoing-handler", NEED_NETWORK},
+    {"mote:runtime/fetching", NEED_NETWORK}, {"mote:runtime/names", NEED_NAMESPACES},
+    {"mote:runtime/spawning", NEED_SPAWN},   {"mote:runtime/supervisors", NEED_SPAWN},
+    {"mote:runtime/ties", NEED_CONTROL},     {"wasi:cli/environment", NEED_ENV},
+    {"wasi:cli/stderr", NEED_STDIO},         {"wasi:cli/stdin", NEED_STDIO},
+    {"wasi:cli/stdout", NEED_STDIO},         {"wasi:cli/terminal-", NEED_STDIO},
+    {"wasi:filesystem/", NEED_FOLDERS},      {"wasi:http/outgoing-handler", NEED_NETWORK},
     {"wasi:sockets/", NEED_NETWORK},
 };
 

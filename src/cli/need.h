@@ -18,7 +18,7 @@ enum need {
     NEED_CONTROL,    /**< allow-process-control, but for its family. */
     NEED_NAMESPACES, /**< allow-namespaces, but for its own. */
     NEED_NETWORK,    /**< allow-network */
-    NEED_SOCKETS,    /**< Those that a program is started with: there is no grant of them. */
+    NEED_NEVER,      /**< Nothing grants it: sockets of preview 1, of which a guest has none. */
 };
 
 /** Of something that is offered. */

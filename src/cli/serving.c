@@ -25,11 +25,14 @@ static const char *choose_entry(const struct manifest_target *target,
         return target->entry;
     }
     if (!component_is_http(component)) {
-        complain(at,
-                 "component '%s': %s: it is a component in the model's sense, and exports no "
-                 "wasi:http/incoming-handler to answer requests with",
-                 name, source);
-        return NULL;
+        if (target->entry == NULL) {
+            complain(at,
+                     "component '%s': %s: it is a component in the model's sense, and exports no "
+                     "wasi:http/incoming-handler to answer requests with: name the function that "
+                     "answers, as in \"%s#handle\"",
+                     name, source, name);
+        }
+        return target->entry;
     }
     if (websocket) {
         complain(at,

@@ -96,7 +96,13 @@ struct engine_call {
     size_t memory_bytes; /**< Its size now. */
     uint64_t arguments[ENGINE_CALL_ARGUMENTS]; /**< i32 zero-extended, i64 as is. */
     uint64_t result;                           /**< For signatures with one. */
-    uint64_t state;              /**< 0 at first; kept over ENGINE_CALL_PARK for the next try. */
+    uint64_t state; /**< 0 at first; kept over ENGINE_CALL_PARK for the next try. */
+    /** A component's typed call: pointers among the arguments are addresses of what is large enough,
+     *  and 0 where something is left out; `memory` is NULL. */
+    bool direct;
+    const uint8_t
+        *body; /**< Direct: set by C to bytes that are good until the guest's next call. */
+    size_t body_bytes;
     char text[ENGINE_CALL_TEXT]; /**< For ENGINE_CALL_TRAP: one line, terminated. */
 };
 
@@ -110,7 +116,9 @@ enum engine_call_result {
 
 typedef enum engine_call_result (*engine_host_function)(struct engine_call *call);
 
-/** A function that C offers to core modules. */
+/** A function that C offers to core modules. Those of the module "mote" are offered to components
+ *  too, with types, as the package mote:runtime (sdk/wit): tools/abi.py makes the shim's table and C's
+ *  of one description. */
 struct engine_import {
     const char *module, *name;
     /** Parameters, a colon, result: 'i' = i32, 'I' = i64: "iiI:i", ":I", "ii:". */

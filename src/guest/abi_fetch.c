@@ -154,7 +154,7 @@ static bool read_start(struct engine_call *call, struct start_windows *ret)
     if (ret->method == NULL || ret->url == NULL || ret->headers == NULL || ret->result == NULL) {
         return false;
     }
-    if ((uint32_t)call->arguments[6] == 0) {
+    if (call->arguments[6] == 0) {
         return true;
     }
     const uint8_t *options = guest_window(call, call->arguments[6], sizeof ret->options);

@@ -76,6 +76,7 @@ enum engine_call_result abi_reply(struct engine_call *call)
 
 /* Where the guest wants a piece of mail: windows of its memory, good for this try. */
 struct place {
+    struct engine_call *call;
     uint8_t *mail, *buffer;
     size_t capacity;
 };
@@ -83,6 +84,7 @@ struct place {
 /* Which arguments are mail and (buffer, capacity). */
 static bool read_place(struct engine_call *call, unsigned mail, unsigned buffer, struct place *ret)
 {
+    ret->call = call;
     ret->mail = guest_window(call, call->arguments[mail], sizeof(struct abi_mail));
     ret->buffer = guest_window(call, call->arguments[buffer], call->arguments[buffer + 1]);
     ret->capacity = (uint32_t)call->arguments[buffer + 1];
@@ -133,6 +135,10 @@ static void hand_out(struct guest *guest, struct post *post, struct message *mes
     guest->asked_to_stop |= message->kind == MESSAGE_STOP;
     if (copied < size) {
         post->mail = message;
+        if (place->call->direct) { /* the engine copies it, straight into the guest */
+            place->call->body = data;
+            place->call->body_bytes = size;
+        }
     } else {
         message_destroy(message);
     }
@@ -206,7 +212,7 @@ enum engine_call_result abi_receive(struct engine_call *call)
     struct mailbox_filter filter;
     enum engine_call_result result = ENGINE_CALL_TRAP;
     if (!read_place(call, 1, 2, &place) ||
-        !read_filter(call, (uint32_t)call->arguments[0], &filter, &result)) {
+        !read_filter(call, call->arguments[0], &filter, &result)) {
         return result;
     }
     struct post *post = post_of(guest);

@@ -76,14 +76,14 @@ static bool read_options(struct engine_call *call, struct abi_spawn_options *ret
 {
     *ret_options = (struct abi_spawn_options){0};
     *ret_window = NULL;
-    if ((uint32_t)call->arguments[4] != 0) {
+    if (call->arguments[4] != 0) {
         const uint8_t *window = guest_window(call, call->arguments[4], sizeof *ret_options);
         if (window == NULL) {
             return false;
         }
         memcpy(ret_options, window, sizeof *ret_options);
     }
-    if ((uint32_t)call->arguments[5] != 0) {
+    if (call->arguments[5] != 0) {
         *ret_window = guest_window(call, call->arguments[5], sizeof(struct abi_spawned));
         return *ret_window != NULL;
     }

@@ -271,7 +271,10 @@ bool component_prepare(struct component *component, struct pool *pool, struct ca
 bool component_entry(struct component *component, const char *name, uint32_t *ret, struct err *err)
 {
     if (name == NULL) {
-        name = component->inspection.kind == ENGINE_COMPONENT ? "wasi:cli/run" : "_start";
+        bool command = component->inspection.command;
+        name = component->inspection.kind != ENGINE_COMPONENT ? "_start"
+               : command                                      ? "wasi:cli/run"
+                                                              : "run";
     }
     for (unsigned i = 0; i < pool_workers(component->pool); i++) {
         uint32_t number = 0;

@@ -42,7 +42,8 @@ bool component_prepare(struct component *component, struct pool *pool, struct ca
                        const struct engine_import *imports, size_t import_count, struct err *err)
     MUST_USE;
 
-/** Find an entry to run ("show", "_start", "wasi:cli/run", "wasi:http/incoming-handler"); NULL: the only sensible default of a command.
+/** Find an entry to run ("show", "_start", "wasi:cli/run", "wasi:http/incoming-handler"); NULL: the only
+ *  sensible one: of a command that, of another component `run`.
  *  False: ERR_NOT_FOUND, listing what is exported. */
 bool component_entry(struct component *component, const char *name, uint32_t *ret, struct err *err)
     MUST_USE;

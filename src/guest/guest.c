@@ -428,8 +428,18 @@ bool guest_was_refused(const struct guest *guest)
     return guest->full;
 }
 
+/* An address, from the engine itself, for a typed call. Nothing at all lies somewhere, too. */
+static uint8_t *direct_window(uint64_t address)
+{
+    static uint8_t nowhere[8];
+    return address != 0 ? (uint8_t *)(uintptr_t)address : nowhere;
+}
+
 uint8_t *guest_window(struct engine_call *call, uint64_t pointer, uint64_t size_bytes)
 {
+    if (call->direct) {
+        return direct_window(pointer);
+    }
     uint64_t start = (uint32_t)pointer;
     uint64_t size = (uint32_t)size_bytes;
     if (UNLIKELY(start + size > call->memory_bytes || call->memory == NULL)) {
@@ -463,42 +473,6 @@ enum engine_call_result guest_answer_text(struct engine_call *call, const void *
 
 enum { SECOND_NS = 1000000000 };
 
-/* Whether it is time for another note. */
-static bool denial_allowed(struct guest *guest)
-{
-    uint64_t now_ns = node_now_ns(guest->process.node);
-    if (guest->log.denied_ns != 0 && now_ns - guest->log.denied_ns < SECOND_NS) {
-        return false;
-    }
-    guest->log.denied_ns = now_ns;
-    return true;
-}
-
-void guest_log_refused(struct guest *guest, const char *what, const char *why)
-{
-    if (!denial_allowed(guest)) {
-        return;
-    }
-    log_write(LOG_WARN, "denied",
-              (struct log_field[]){LOG_FIELD_STRING("component", guest->component->name),
-                                   pid_field(guest), LOG_FIELD_STRING("call", what),
-                                   LOG_FIELD_STRING("why", why), LOG_FIELD_END});
-}
-
-void guest_log_denied(struct guest *guest, const char *what, const char *manifest_line)
-{
-    if (!denial_allowed(guest)) {
-        return;
-    }
-    char allow[256];
-    snprintf(allow, sizeof allow, "%s under the capability of [components.%s] (now \"%s\")",
-             manifest_line, guest->component->name, guest->grant->name);
-    log_write(LOG_WARN, "denied",
-              (struct log_field[]){LOG_FIELD_STRING("component", guest->component->name),
-                                   pid_field(guest), LOG_FIELD_STRING("call", what),
-                                   LOG_FIELD_STRING("allow", allow), LOG_FIELD_END});
-}
-
 /* Whether this line still fits into the second's allowance. */
 static bool log_allowed(struct guest *guest)
 {
@@ -529,21 +503,6 @@ void guest_log(struct guest *guest, unsigned level, const char *stream, const ch
               (struct log_field[]){LOG_FIELD_STRING("component", guest->component->name),
                                    pid_field(guest), LOG_FIELD_STRING("stream", stream),
                                    LOG_FIELD_TEXT("text", text, kept), LOG_FIELD_END});
-}
-
-void guest_denied(void *process, const char *call, int wasi_errno)
-{
-    enum { WASI_BADF = 8 };
-    struct guest *guest = process;
-    bool has_folders = guest->grant->preopen_count > 0;
-    /* In a terminal it is told as any command tells it; with folders a wrong descriptor is a mistake, not a wish. */
-    if (guest->grant->inherit_stdio || (has_folders && wasi_errno == WASI_BADF)) {
-        return;
-    }
-    guest_log_denied(guest, call,
-                     has_folders
-                         ? "preopen = [{ path = \"FOLDER\", guest = \"/FOLDER\", mode = \"rw\" }]"
-                         : "preopen = [{ path = \"FOLDER\", guest = \"/FOLDER\", mode = \"ro\" }]");
 }
 
 bool guest_output(void *process, int fd, const uint8_t *data, size_t size_bytes)

@@ -79,7 +79,8 @@ void *guest_context(struct guest *guest, const struct guest_role *role);
 void guest_begin_stream(struct guest *guest);
 
 /** The window at `pointer` of `size_bytes` in the caller's memory, or NULL: then the call's text is
- *  set and the host function returns ENGINE_CALL_TRAP. Both come as raw i32 arguments. */
+ *  set and the host function returns ENGINE_CALL_TRAP. Both come as raw arguments: of a core module an offset, of a
+ *  component's typed call an address, and 0 for what is left out. */
 uint8_t *guest_window(struct engine_call *call, uint64_t pointer, uint64_t size_bytes);
 
 /** Copy `size_bytes` of text out, snprintf-like: at most `capacity` bytes go to `pointer`; the

@@ -14,7 +14,7 @@ struct post;
 struct log_window {
     uint64_t began_ns;
     uint32_t lines, suppressed;
-    uint64_t denied_ns; /* when a refusal was last noted; 0: never */
+    uint64_t denied_ns; /* guest_denial.c: when a refusal was last noted; 0: never */
 };
 
 struct guest {

@@ -124,7 +124,7 @@ static enum engine_call_result send_event(struct engine_call *call, const struct
 static bool read_text(struct engine_call *call, unsigned at, struct text *ret)
 {
     const uint8_t *data = guest_window(call, call->arguments[at], call->arguments[at + 1]);
-    bool none = (uint32_t)call->arguments[at] == 0;
+    bool none = call->arguments[at] == 0;
     *ret = (struct text){none ? NULL : (const char *)data,
                          none ? 0 : (uint32_t)call->arguments[at + 1]};
     return data != NULL;

@@ -423,7 +423,9 @@ void http2_stream_advance(struct http2_stream *stream)
         }
     }
     bool done = stream->answered && stream->exchange == NULL && stream->tunnel == NULL;
-    if (done && stream->open && !stream->complete) {
+    /* A tunnel whose client has shut its side without ending the stream never ends it. */
+    bool orphaned = http2->finished && stream->source == HTTP2_FROM_TUNNEL;
+    if (done && stream->open && (!stream->complete || orphaned)) {
         /* Whole answer, half request: the rest of it is not wanted (RFC 9113, 8.1). */
         stream->complete = stream->forgiven = true;
         if (nghttp2_submit_rst_stream(http2->nghttp2, NGHTTP2_FLAG_NONE, stream->id,

@@ -18,7 +18,8 @@
 enum {
     LANE_RECEIVE_BYTES = 64 * 1024,
     LANE_GATHER_BYTES = 64 * 1024,
-    LANE_SPARE_EXCHANGES = 512, /* as many as are under way with some dozens of busy HTTP/2 clients */
+    LANE_SPARE_EXCHANGES =
+        512, /* as many as are under way with some dozens of busy HTTP/2 clients */
     LANE_SPARE_BUFFERS = 64,
 };
 

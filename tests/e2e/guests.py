@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 
+import pytest
+
 from apps import ZOO_FOLDER
 from program import ROOT
 
@@ -74,6 +76,48 @@ class Workshop:
             # Without -O, which may run an optimiser that drops the names backtraces need.
             run_tool(*clang, "-Wl,--strip-debug", path + ".o", "-o", path)
         return self._once("command-" + name, make)
+
+    def componentize(self, *words):
+        """tools/componentize, built when it is not there yet: made by `words`."""
+        if "componentize" not in self.made:
+            found = subprocess.run([os.path.join(ROOT, "tools", "componentize.sh")], stdin=subprocess.DEVNULL,
+                                   capture_output=True, text=True, check=False)
+            if found.returncode == 3:
+                pytest.skip(found.stderr)
+            assert found.returncode == 0, found.stderr
+            self.made["componentize"] = found.stdout.strip()
+        run_tool(self.made["componentize"], *words)
+
+    def wit(self, name, text=None):
+        """A folder with tests/guests/components/NAME.wit, or that text, and the package that mote offers."""
+        folder = self.home.path(name + "-wit")
+        os.makedirs(os.path.join(folder, "deps", "mote"), exist_ok=True)
+        shutil.copy(os.path.join(ROOT, "sdk", "wit", "mote-runtime.wit"), os.path.join(folder, "deps", "mote"))
+        if text is None:
+            shutil.copy(os.path.join(GUESTS, "components", name + ".wit"), folder)
+        else:
+            self.home.write(os.path.join(name + "-wit", name + ".wit"), text)
+        return folder
+
+    def component_c(self, name):
+        """tests/guests/components/NAME.c, a component of the world NAME in NAME.wit."""
+        def make(path):
+            bindings, wit = self.home.path(name + "-bindings"), self.wit(name)
+            os.makedirs(bindings, exist_ok=True)
+            self.componentize("bindings", wit, name, bindings)
+            made = os.path.join(bindings, name)
+            run_tool(os.environ.get("MOTE_CLANG", "clang"), "--target=wasm32-wasi", "-mexec-model=reactor", "-O1", "-Wall",
+                     "-Wextra", "-Werror", "-I", bindings, "-x", "c", os.path.join(GUESTS, "components", name + ".c"),
+                     made + ".c", "-x", "none", made + "_component_type.o", "-o", path + ".core")
+            self.componentize("component", wit, name, path + ".core", path)
+        return self._once("component-" + name, make)
+
+    def component_wat(self, name, wit, text):
+        """A component of the world `name` in that WIT, of a core module given as text."""
+        def make(path):
+            core = self.wat_text(name + "-core", text)
+            self.componentize("component", self.wit(name, wit), name, core, path)
+        return self._once("component-wat-" + name, make)
 
     def bytes(self, name, content):
         """A file with any content."""

@@ -191,9 +191,9 @@ def test_a_component_with_an_unknown_import_is_refused_by_name(home, workshop, c
 
 
 @pytest.mark.parametrize("kind", ["run", "plain"])
-def test_a_component_as_handler_is_refused_with_what_to_do(home, workshop, kind):
+def test_a_component_without_the_handler_of_a_route_is_refused(home, workshop, kind):
     path = home.write("bad.wasm", guests.component(kind))
-    assert "exports no wasi:http/incoming-handler" in refusal(home, workshop, "check", path)
+    assert "no export handle; it exports" in refusal(home, workshop, "check", path)
 
 
 def test_a_file_that_is_not_there_is_named(home, workshop, command):

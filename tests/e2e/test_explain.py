@@ -9,6 +9,8 @@ IMPORTS = {
     "mote env_get": ("(param i32 i32 i32 i32) (result i32)", "env", "denied", 'env = ["NAME"]'),
     "mote spawn": ("(param i32 i32 i32 i32 i32 i32) (result i32)", "allow-spawn", "denied",
                    'allow-spawn = ["COMPONENT"]'),
+    "mote fetch_start": ("(param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)", "allow-network", "denied",
+                         'allow-network = ["HOST"]'),
     "mote kill": ("(param i64) (result i32)", "allow-process-control", "partly",
                   "allow-process-control = true"),
     "mote whereis": ("(param i32 i32 i32 i32 i32) (result i32)", "allow-namespaces", "partly",
@@ -26,6 +28,7 @@ GRANTS = '''
 allow-stdio = true
 env = ["LANGUAGE_OF_APP"]
 allow-namespaces = ["other"]
+allow-network = ["example.com", "10.0.0.0/8"]
 [capabilities.web]
 inherits = "base"
 env = ["TOKEN_OF_APP"]

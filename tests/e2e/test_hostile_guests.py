@@ -266,7 +266,7 @@ def hostile(use_shared, workshop):
     return use_shared("hostile", apps.app(
         {f"GET /{name}": f"hostile#{name}" for name in HOSTILE},
         {"hostile": {"source": workshop.wat("hostile"), "max-cpu-ms": 300}},
-        serve={"deadline-ms": 2000}))
+        serve={"deadline-ms": 10000}))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -101,6 +101,15 @@ def test_a_websocket_without_credit_ends_with_the_client(node, path, window):
     ends(connection, node)
 
 
+@pytest.mark.parametrize("path", ["/echo", "/flood"])
+def test_a_websocket_whose_client_shuts_its_side_without_ending_the_stream_ends(node, path):
+    """Its connection has no other deadline than the client's patience."""
+    connection = Connection(node.address, window=1 << 20)
+    upgraded(connection, path)
+    shut(connection)
+    ends(connection, node)
+
+
 def test_a_process_that_goes_on_behind_its_answer_keeps_no_connection(node):
     connection = Connection(node.address)
     stream = connection.begin("GET", f"/script?steps=r:200:100,s:{HOUR_MS}")

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -190,7 +189,7 @@ int main(int argc, char **argv)
     } else if (strcmp(way, "moved") == 0) {
         return moved();
     } else if (strcmp(way, "descriptors") == 0) {
-        return guess_descriptors(atoi(argv[2]));
+        return guess_descriptors(argv[2][0] - '0');
     } else if (strcmp(way, "open") == 0) {
         return show(open(argv[2], O_RDONLY));
     } else if (strcmp(way, "rename") == 0) {

@@ -453,6 +453,9 @@ MOTE_WORKER(knows)
     MUST(info.parent == mote_parent() && info.phase == MOTE_PHASE_RUNNING);
     MUST(info.mailbox_messages == 1 && info.mailbox_bytes == 3);
     MUST(info.memory_bytes >= 65536 && info.turns > 0 && info.monitors == 1 && info.timers == 1);
+    MUST(info.messages_sent == 1 && info.bytes_sent == 3 && info.messages_received == 0);
+    MUST(mote_receive(&mail, text, sizeof text) == MOTE_OK && mote_info(self, &info) == MOTE_OK);
+    MUST(info.messages_received == 1 && info.bytes_received == 3 && info.mailbox_messages == 0);
     MUST(mote_info(NOBODY, &info) == MOTE_NOT_FOUND);
     int32_t count = mote_list(pids, 64);
     MUST(count >= 1 && mote_list(NULL, 0) == count);

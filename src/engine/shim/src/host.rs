@@ -1,7 +1,7 @@
 //! Host functions: how a guest's call reaches a C function and its answer comes back.
 
 use crate::exit;
-use crate::ffi::{Answer, Code, fail, str_of};
+use crate::ffi::{Answer, Code, fail, slice_of, str_of};
 use crate::fiber::Function;
 use crate::store::{Data, HostTrap, Left};
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -25,12 +25,15 @@ pub struct CCall {
     memory: *mut u8,
     memory_bytes: usize,
     arguments: [u64; ARGUMENTS_MAX],
-    result: u64,
-    state: u64,
+    pub result: u64,
+    pub state: u64,
+    direct: bool,
+    body: *const u8,
+    body_bytes: usize,
     text: [MaybeUninit<c_char>; TEXT_BYTES],
 }
 
-type CFunction = extern "C" fn(*mut CCall) -> c_int;
+pub type CFunction = extern "C" fn(*mut CCall) -> c_int;
 const DONE: c_int = 0;
 const PARK: c_int = 1;
 const LEAVE: c_int = 3;
@@ -48,6 +51,14 @@ pub struct CImport {
 impl CImport {
     pub fn module_name(&self) -> *const c_char {
         self.module
+    }
+
+    pub fn names(&self) -> (*const c_char, *const c_char) {
+        (self.module, self.name)
+    }
+
+    pub fn function(&self) -> CFunction {
+        self.function
     }
 }
 
@@ -121,7 +132,7 @@ fn find_memory(caller: &mut Caller<'_, Data>) -> Option<wasmtime::Memory> {
 impl CCall {
     /// Fill `place`, which stays where C will look: copying a call would cost more than making it.
     #[inline]
-    fn at(place: &mut MaybeUninit<CCall>, state: u64) -> &mut CCall {
+    pub fn at(place: &mut MaybeUninit<CCall>, state: u64) -> &mut CCall {
         let call = place.as_mut_ptr();
         // Every field is written, but for the text, which is not read before C has written it.
         unsafe {
@@ -131,14 +142,40 @@ impl CCall {
             (&raw mut (*call).arguments).write([0; ARGUMENTS_MAX]);
             (&raw mut (*call).result).write(0);
             (&raw mut (*call).state).write(state);
+            (&raw mut (*call).direct).write(false);
+            (&raw mut (*call).body).write(std::ptr::null());
+            (&raw mut (*call).body_bytes).write(0);
             (*call).text[0].write(0);
             place.assume_init_mut()
         }
     }
+
+    /// A typed call: pointers among the arguments are addresses.
+    pub fn direct(&mut self, data: &Data, arguments: &[u64; ARGUMENTS_MAX]) {
+        self.process = data.process;
+        self.memory_bytes = data.limiter.memory_used_bytes as usize;
+        self.arguments = *arguments;
+        self.direct = true;
+    }
+
+    /// A typed call whose pointers are offsets in `stage`.
+    pub fn stage(&mut self, data: &Data, arguments: &[u64; ARGUMENTS_MAX], stage: &mut [u8]) {
+        self.process = data.process;
+        (self.memory, self.memory_bytes) = (stage.as_mut_ptr(), stage.len());
+        self.arguments = *arguments;
+    }
+
+    /// What a direct call gave back.
+    ///
+    /// # Safety
+    /// It is good until the guest calls again.
+    pub unsafe fn body(&self) -> &'static [u8] {
+        unsafe { slice_of(self.body, self.body_bytes) }
+    }
 }
 
 #[derive(PartialEq)]
-enum Outcome {
+pub enum Outcome {
     Done,
     Park,
 }
@@ -152,6 +189,11 @@ fn attempt(
 ) -> Result<Outcome> {
     (call.memory, call.memory_bytes) = window(caller);
     call.process = caller.data().process;
+    outcome_of(function, call)
+}
+
+#[inline]
+pub fn outcome_of(function: CFunction, call: &mut CCall) -> Result<Outcome> {
     match function(call) {
         DONE => Ok(Outcome::Done),
         PARK => Ok(Outcome::Park),
@@ -168,7 +210,7 @@ fn trapped(call: &CCall) -> Error {
 }
 
 #[cold]
-fn parked_without_leave() -> Error {
+pub fn parked_without_leave() -> Error {
     Error::msg("a host function that may not park did")
 }
 

@@ -7,6 +7,7 @@ use crate::ffi::{Answer, CBytes, CErr, Code as ErrorCode, Failure, contain, expo
 use crate::ffi::{slice_of, str_of};
 use crate::host::{self, CImport};
 use crate::store::Data;
+use crate::typed;
 use crate::wasi;
 use std::ffi::{c_char, c_int};
 use std::fmt::Write;
@@ -269,6 +270,7 @@ fn find_run(component: &Component, name: &str) -> Option<ComponentExportIndex> {
 fn link_component(
     engine: &Engine,
     component: &Component,
+    imports: &[CImport],
     wasi: bool,
 ) -> Answer<component::InstancePre<Data>> {
     let mut linker = component::Linker::new(&engine.engine);
@@ -288,11 +290,17 @@ fn link_component(
             .and_then(|()| wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker))
             .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
     }
+    if kind.imports(&engine.engine).any(|(name, _)| typed::is_ours(name)) {
+        typed::link(&mut linker, imports)
+            .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
+    }
     linker.instantiate_pre(component).or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))
 }
 
-fn load_component(engine: &Engine, component: &Component, wasi: bool) -> Answer<Image> {
-    let pre = link_component(engine, component, wasi)?;
+fn load_component(engine: &Engine, component: &Component, link: &CLink) -> Answer<Image> {
+    let imports = unsafe { slice_of(link.imports, link.import_count) };
+    let wasi = link.wasi;
+    let pre = link_component(engine, component, imports, wasi)?;
     let (mut entries, mut names, mut others) = (Vec::new(), Vec::new(), Vec::new());
     let mut proxy = None;
     let kind = component.component_type();
@@ -366,7 +374,7 @@ unsafe fn load(
         |engine, path| unsafe { Component::deserialize_file(engine, path) },
         |engine, bytes| unsafe { Component::deserialize(engine, bytes) },
     )?;
-    load_component(engine, &component, link.wasi)
+    load_component(engine, &component, link)
 }
 
 #[unsafe(no_mangle)]

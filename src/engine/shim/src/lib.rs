@@ -16,6 +16,10 @@ mod inspect;
 mod outgoing;
 mod store;
 mod toml;
+mod typed;
+mod typed_arguments;
+mod typed_results;
+mod typed_table;
 mod wasi;
 
 use std::ffi::{CString, c_char};
