@@ -137,7 +137,7 @@ static void handler_dispatch(struct exchange *exchange, void *target, struct loo
     }
     visit->handler = handler;
     visit->exchange = exchange;
-    bool is_component = component_kind(handler->component) == ENGINE_COMPONENT;
+    bool is_component = component_is_http(handler->component);
     struct guest_options options = {.entry = handler->entry,
                                     .role = is_component ? &component_role : &http_role,
                                     .context = visit,

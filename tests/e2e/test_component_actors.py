@@ -1,5 +1,6 @@
 """Components that use the package mote:runtime: workers, services, jobs, handlers, and hostile ones."""
 
+import json
 import os
 
 import pytest
@@ -204,6 +205,17 @@ def test_a_value_that_cannot_be_ends_the_component_alone(home, hostile, entry):
 def test_a_number_of_anothers_is_an_error(home, hostile, entry):
     done = home.run("run", "--actor", "--entry", entry, hostile)
     assert done.status == 0, done
+
+
+# ---- what it needs
+
+def test_what_a_component_imports_is_explained(home, workshop):
+    home.write("mote.toml", f'[components.actor]\nsource = "{workshop.component_c("actor")}"\n')
+    told = json.loads(home.run("check", "--explain", "actor", "--json").out)["imports"]
+    states = {one["module"]: one["state"] for one in told}
+    assert states["mote:runtime/spawning@0.1.0"] == states["mote:runtime/supervisors@0.1.0"] == "denied"
+    assert states["mote:runtime/messages@0.1.0"] == "granted"
+    assert [one["needs"] for one in told if "spawning" in one["module"]] == ['allow-spawn = ["COMPONENT"]']
 
 
 # ---- a component that wants what is not offered

@@ -367,10 +367,11 @@ static void child_of_actor(void)
 static void fetching(void)
 {
     error why;
-    actor_string_t method = text("GET"), headers = text(""), none = text("gopher://nowhere/");
+    actor_string_t method = text("GET"), headers = text(""), none = text("http://nowhere/");
     mote_runtime_fetching_fetched_t fetched;
     mote_runtime_fetching_fetched_head_t head;
-    mote_runtime_fetching_fetch_options_t options = {.redirects = 1};
+    /* A length, and no body. */
+    mote_runtime_fetching_fetch_options_t options = {.body_bytes = {.is_some = true, .val = 5}};
     CHECK(!mote_runtime_fetching_fetch_start(&method, &none, &headers, &options, &fetched, &why));
     CHECK(why == ERROR(INVALID));
     CHECK(!mote_runtime_fetching_fetch_head(77, NULL, &head, &why) && why == ERROR(NOT_FOUND));
