@@ -122,7 +122,8 @@ def test_ps_shows_names_notes_and_ties(node, ask):
         assert counter["watchers"] == 1 and top["monitors"] == 1
         assert set(counter) == {"pid", "parent", "kind", "component", "names", "note", "state",
                                 "age_ms", "cpu_us", "turns", "preemptions", "mailbox",
-                                "mailbox_bytes", "memory_bytes", "links", "monitors", "watchers"}
+                                "mailbox_bytes", "messages_sent", "bytes_sent", "messages_received",
+                                "bytes_received", "memory_bytes", "links", "monitors", "watchers"}
         assert counter["memory_bytes"] > 0 and top["memory_bytes"] == 0
         text = ask("ps").out
         assert "\x1b" not in text and "\\x1b" in text and "(sleeps well)" in text
