@@ -1203,8 +1203,8 @@ static inline int32_t mote_fetch_header(struct mote_fetch *fetch, const char *na
                                         size_t capacity)
 {
     return mote_terminate(mote_abi_fetch_header(fetch->ends.fetch, name, mote_size_of(name), buffer,
-                                               MOTE_ROOM(capacity)),
-                         buffer, capacity);
+                                                MOTE_ROOM(capacity)),
+                          buffer, capacity);
 }
 
 /** enum mote_fetch_reason */

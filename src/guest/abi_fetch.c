@@ -169,16 +169,13 @@ static bool give_ends(struct guest *guest, struct pipe_end *writer, struct pipe_
                       struct abi_fetched *ret)
 {
     ret->answer = handle_accept(guest, &reader->cargo);
-    ret->body = 0;
-    if (ret->answer <= 0) {
-        pipe_finish(reader, false, PIPE_NO_REASON);
-    } else if (writer == NULL) {
+    ret->body = ret->answer > 0 && writer != NULL ? handle_accept(guest, &writer->cargo) : 0;
+    if (ret->answer > 0 && (writer == NULL || ret->body > 0)) {
         return true;
-    } else if ((ret->body = handle_accept(guest, &writer->cargo)) > 0) {
-        return true;
-    } else {
-        pipe_finish(pipe_end_of(handle_take(guest, ret->answer)), false, PIPE_NO_REASON);
     }
+    struct pipe_end *given = ret->answer > 0 ? pipe_end_of(handle_take(guest, ret->answer))
+                                             : reader;
+    pipe_finish(given, false, PIPE_NO_REASON);
     if (writer != NULL) {
         pipe_finish(writer, false, PIPE_NO_REASON);
     }

@@ -308,8 +308,8 @@ static ssize_t read_source(struct http2_stream *stream, uint8_t *ret, size_t len
 static bool submit_trailers(struct http2_stream *stream)
 {
     struct exchange *exchange = stream->exchange;
-    if (stream->source != HTTP2_FROM_STREAM || exchange->out_trailers.size == 0 ||
-        !stream->complete) {
+    if (exchange == NULL || stream->source != HTTP2_FROM_STREAM ||
+        exchange->out_trailers.size == 0 || !stream->complete) {
         return false;
     }
     struct lane *lane = stream->http2->lane;
