@@ -228,6 +228,13 @@ static bool spawn_command(const struct run *run, struct node *node, struct compo
     return guest_spawn(node, component, &options, NULL, NULL, err);
 }
 
+/* NULL: what is usual for its kind. */
+static const char *choose_entry(const struct run *run, const struct component *component)
+{
+    bool stock = !run->actor && component_kind(component) == ENGINE_COMPONENT;
+    return run->entry == NULL && stock ? "wasi:cli/run" : run->entry;
+}
+
 static bool run_process(const struct run *run, struct component *component, struct pool *pool,
                         int *ret_status, struct err *err)
 {
@@ -235,7 +242,7 @@ static bool run_process(const struct run *run, struct component *component, stru
                                 .component = component,
                                 .has_entry = true,
                                 .deadline_ns = run->timeout_ms * 1000000};
-    if (!component_entry(component, run->entry, &line.entry, err)) {
+    if (!component_entry(component, choose_entry(run, component), &line.entry, err)) {
         return run->actor && run->entry == NULL ? err_wrap(err, "choose one with --entry NAME")
                                                 : false;
     }
