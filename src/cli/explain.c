@@ -341,7 +341,6 @@ static void tell_grants(struct explanation *explanation)
     tell_grant(explanation, "allow-spawn", NEED_SPAWN);
     tell_grant(explanation, "allow-process-control", NEED_CONTROL);
     tell_grant(explanation, "allow-namespaces", NEED_NAMESPACES);
-    tell_grant(explanation, "allow-network", NEED_NETWORK);
 }
 
 static void tell_head(struct explanation *explanation, const char *kind)

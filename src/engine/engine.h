@@ -298,7 +298,6 @@ enum engine_fetch_error {
  *  left after that. What it waits for is told by waking its process. */
 struct engine_network {
     bool (*sockets)(void *process); /**< Whether it may have sockets at all. */
-    bool (*names)(void *process);   /**< Whether it may look names up. */
     /** Any thread, also after its end: it is retained. */
     bool (*allows)(void *process, enum engine_socket_use use,
                    const struct engine_socket_address *address);

@@ -20,13 +20,6 @@ static bool may_have_sockets(void *process)
     return !network_policy_is_empty(guest->network);
 }
 
-/* Rules of names mean nothing to sockets, which know addresses only: so there must be another. */
-static bool may_look_up(void *process)
-{
-    const struct guest *guest = process;
-    return network_policy_may_resolve(guest->network, "name.invalid");
-}
-
 static bool is_unspecified(const struct ip *ip)
 {
     for (size_t i = 0; i < sizeof ip->bytes; i++) {
@@ -332,7 +325,6 @@ static void drop(void *fetch)
 void guest_network_start(void)
 {
     static const struct engine_network functions = {.sockets = may_have_sockets,
-                                                    .names = may_look_up,
                                                     .allows = allows,
                                                     .fetch = begin,
                                                     .head = head,

@@ -273,7 +273,8 @@ static void peer_finished(struct connection *connection)
         return;
     case CONNECTION_OPEN: {
         struct exchange_view view = exchange_look(connection->exchange);
-        bool streams = view.answer == ANSWER_STREAM && !view.finished && !view.whole;
+        bool streams = view.answer == ANSWER_STREAM && !view.finished && !view.completed &&
+                       !view.whole;
         connection->last = true;
         if (!connection->answered &&
             (streams || !connection->complete || connection->site->options.cancel_on_disconnect)) {

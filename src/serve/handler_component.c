@@ -179,7 +179,7 @@ static enum exchange_result begin_events(struct visit *visit, const struct lines
         process_wake(visit->process);
     }
     visit->streams = result == EXCHANGE_OK;
-    visit->between = true;
+    visit->between = visit->line_empty = true;
     return result;
 }
 

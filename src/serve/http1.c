@@ -203,6 +203,9 @@ static int on_header_done(llhttp_t *llhttp)
     return 0;
 }
 
+/* What a line takes beside its name and value: ": " and a newline. */
+enum { TRAILER_LINE_BYTES = 3 };
+
 /* Chunk extensions are checked, counted and dropped; so are trailers that nobody wants. */
 static int on_extension(llhttp_t *llhttp, const char *data, size_t size)
 {
@@ -238,6 +241,10 @@ static int on_trailer_done(struct http1 *http1)
 {
     bool empty = !http1->in_value;
     http1->in_value = false;
+    int result = on_extension(&http1->llhttp, NULL, TRAILER_LINE_BYTES);
+    if (result != 0) {
+        return result;
+    }
     return empty ? keep_trailer(http1, ": \n", 3) : keep_trailer(http1, "\n", 1);
 }
 

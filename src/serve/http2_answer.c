@@ -209,7 +209,7 @@ void http2_answer_begin(struct http2_stream *stream, const struct exchange_view 
         submit_own(stream, HTTP2_FROM_FILE);
         return;
     case ANSWER_STREAM:
-        if (stream->http2->finished && !view->finished && !view->whole) {
+        if (stream->http2->finished && !view->finished && !view->completed && !view->whole) {
             http2_stream_reset(stream, NGHTTP2_CANCEL, true);
         } else {
             submit_own(stream, HTTP2_FROM_STREAM);

@@ -74,7 +74,7 @@ static int on_begin_headers(nghttp2_session *nghttp2, const nghttp2_frame *frame
 static void take_trailer(struct http2_stream *stream, struct text name, struct text value)
 {
     uint32_t limit = stream->http2->site->rules.header_bytes_max;
-    size_t size = name.size + value.size;
+    size_t size = name.size + value.size + 3; /* ": " and a newline */
     if (size > limit - stream->extra_bytes) {
         http2_stream_fail_body(stream, 400, EXCHANGE_MALFORMED);
         return;

@@ -243,6 +243,13 @@ static void what_never_ends_is_refused_at_its_limit(void **state)
     snprintf(text, sizeof(text),
              "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\nA: %04000d", 0);
     assert_int_equal(status_of(text), 400);
+    /* Short lines take more than their letters. */
+    int size = snprintf(text, sizeof(text),
+                        "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n");
+    for (int i = 0; i < 700; i++) {
+        size += snprintf(text + size, sizeof(text) - (size_t)size, "a:\r\n");
+    }
+    assert_int_equal(status_of(text), 400);
 }
 
 static void a_version_that_is_not_spoken_is_told_from_one_that_is_none(void **state)

@@ -11,8 +11,9 @@ use std::ptr;
 const STEP_BYTES: usize = 16;
 const LARGEST_BYTES: usize = 2048;
 const CLASSES: usize = LARGEST_BYTES / STEP_BYTES;
-/// So many free blocks of one size a thread keeps.
-const KEPT_MAX: u32 = 64;
+/// So many free blocks of one size a thread keeps, and no more than so many bytes of them.
+const KEPT_MAX: usize = 64;
+const KEPT_BYTES_MAX: usize = 16 * 1024;
 
 /// A free block: its first word is a link.
 struct Free {
@@ -41,8 +42,8 @@ impl Shelf {
 
     /// False: it is full.
     #[inline]
-    fn put(&self, block: *mut u8) -> bool {
-        if self.count.get() == KEPT_MAX {
+    fn put(&self, block: *mut u8, class: usize) -> bool {
+        if self.count.get() >= kept_max(class) {
             return false;
         }
         let block: *mut Free = block.cast();
@@ -68,6 +69,11 @@ impl Drop for Shelves {
 
 thread_local! {
     static SHELVES: Shelves = const { Shelves([Shelf::EMPTY; CLASSES]) };
+}
+
+#[inline]
+fn kept_max(class: usize) -> u32 {
+    KEPT_MAX.min(KEPT_BYTES_MAX / ((class + 1) * STEP_BYTES)) as u32
 }
 
 /// Of the blocks of one shelf. The first holds those of up to STEP_BYTES.
@@ -98,7 +104,7 @@ unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(class) = class_of(layout) else { return unsafe { System.dealloc(block, layout) } };
-        if SHELVES.try_with(|shelves| shelves.0[class].put(block)) != Ok(true) {
+        if SHELVES.try_with(|shelves| shelves.0[class].put(block, class)) != Ok(true) {
             unsafe { System.dealloc(block, class_layout(class)) };
         }
     }

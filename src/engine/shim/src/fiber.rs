@@ -30,6 +30,9 @@ pub struct CProcessFunctions {
     release: extern "C" fn(*mut c_void),
 }
 
+/// What the library may copy of a component's arguments in one call, whatever they overlap.
+const HOSTCALL_BYTES_MAX: usize = 16 << 20;
+
 /// Set once by the node; tests may set it again between fibers, so the old ones are kept.
 static FUNCTIONS: AtomicPtr<CProcessFunctions> = AtomicPtr::new(std::ptr::null_mut());
 static ALL_FUNCTIONS: Mutex<Vec<Box<CProcessFunctions>>> = Mutex::new(Vec::new());
@@ -237,6 +240,7 @@ pub fn store(run: &Run, image: &Image) -> Held {
     let mut store = Store::new(&image.engine, data);
     store.limiter(|data| &mut data.limiter);
     store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
     store.epoch_deadline_callback(|store| match (functions().tick)(store.data().process) {
         0 => Ok(UpdateDeadline::Continue(1)),
         1 => Ok(UpdateDeadline::Yield(1)),

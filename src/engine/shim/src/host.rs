@@ -357,6 +357,7 @@ fn link_typed(
         "iiiiii:" (a: u32, b: u32, c: u32, d: u32, e: u32, f: u32) ();
         "iiiiii:i" (a: u32, b: u32, c: u32, d: u32, e: u32, f: u32) u32;
         "iiiiii:I" (a: u32, b: u32, c: u32, d: u32, e: u32, f: u32) u64;
+        "iiiiiii:i" (a: u32, b: u32, c: u32, d: u32, e: u32, f: u32, g: u32) u32;
         "I:" (a: u64) ();
         "I:i" (a: u64) u32;
         "I:I" (a: u64) u64;

@@ -9,7 +9,7 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, WasmList, Was
 
 /// Above what C takes: a longer list is not looked at.
 const WAIT_ITEMS_MAX: usize = 65;
-const CHILDREN_MAX: usize = 1 << 16;
+const CHILDREN_MAX: usize = 1024; // As core/supervisor.h: more are refused.
 
 /// The arguments of a call to C, and what they point to.
 #[derive(Default)]

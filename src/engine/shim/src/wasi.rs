@@ -19,6 +19,8 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtx, WasiCtxBuilder, WasiView};
 use wasmtime_wasi_http::WasiHttpCtx;
 
+/// Of one call: they are made one by one, and nothing can break that off.
+const RANDOM_BYTES_MAX: u64 = 1 << 20;
 /// Threads that may block in file operations of guests.
 const BLOCKING_THREADS_MAX: usize = 8;
 /// What a guest may have open at once: files, folders, streams, timers it waits for; preopens are not
@@ -175,6 +177,7 @@ unsafe fn strings(list: *const *const c_char) -> Vec<String> {
 
 fn builder_without_preopens(wasi: *const CWasi, process: *mut c_void) -> WasiCtxBuilder {
     let mut builder = WasiCtxBuilder::new();
+    builder.max_random_size(RANDOM_BYTES_MAX);
     let Some(wasi) = (unsafe { wasi.as_ref() }) else {
         builder.stdout(Output::refused(1)).stderr(Output::refused(2));
         return builder;
