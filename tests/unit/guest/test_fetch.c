@@ -235,6 +235,10 @@ static void what_needs_no_look_up_is_told_at_once(void **state)
     assert_int_equal(err.code, ERR_DENIED);
     assert_null(start(world, "*", "file:///etc/passwd", 0, &err));
     assert_int_equal(err.code, ERR_INPUT);
+    assert_null(start(world, "fe80::/10", "http://[fe80::1%25lo]:99/", 0, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_null(start(world, "::1", "http://[::1%25lo]:99/", 0, &err));
+    assert_int_equal(err.code, ERR_INPUT);
     assert_int_equal(atomic_load(&asked), before);
     assert_int_equal(fetcher_counts(world->fetcher).fetches, 0);
 }
@@ -313,6 +317,40 @@ static void a_look_up_under_way_does_not_hold_a_cancelled_request(void **state)
     loop_call(node_loop(world->node, 0), on_loop, NULL); /* what was posted before has run */
     assert_int_equal(fetcher_counts(world->fetcher).fetches, 0);
     sem_post(&held);
+}
+
+static void times_beyond_all_numbers_are_never_over(void **state)
+{
+    struct world *world = *state;
+    struct err err = {0};
+    const char *rules[] = {"*", NULL};
+    struct network_policy *policy = network_policy_create(rules, &err);
+    const char *url = "http://slow.beyond.example/";
+    struct pipe_end *writer = NULL;
+    struct fetch_request request = {.method = "GET",
+                                    .method_bytes = 3,
+                                    .url = url,
+                                    .url_bytes = strlen(url),
+                                    .policy = policy,
+                                    .connect_ns = UINT64_MAX,
+                                    .head_ns = UINT64_MAX,
+                                    .idle_ns = UINT64_MAX,
+                                    .whole_ns = UINT64_MAX};
+    struct stream_waker waker = {.wake = on_news, .argument = world};
+    struct fetch *fetch = fetch_start(world->fetcher, &request, waker, &writer, &world->reader,
+                                      &err);
+    assert_non_null(fetch);
+    wait_for(&begun);
+    /* Turns of the loop, in which a time that lies behind would be found over. */
+    for (unsigned i = 0; i < 8; i++) {
+        loop_call(node_loop(world->node, 0), on_loop, NULL);
+    }
+    assert_int_equal(fetch_poll(fetch), FETCH_WAITS);
+    sem_post(&held);
+    assert_int_equal(wait_head(world, fetch), FETCH_FAILED);
+    assert_int_equal(fetch_error(fetch, NULL), FETCH_NAME);
+    finish(world, fetch);
+    network_policy_release(policy);
 }
 
 static void slow_names_of_one_guest_do_not_hold_up_another(void **state)
@@ -406,6 +444,7 @@ int main(void)
         TEST(a_redirect_to_a_name_that_turns_out_private_is_denied),
         TEST(a_name_that_is_none_is_no_answer),
         TEST(a_look_up_under_way_does_not_hold_a_cancelled_request),
+        TEST(times_beyond_all_numbers_are_never_over),
         TEST(slow_names_of_one_guest_do_not_hold_up_another),
         TEST(the_end_of_the_node_ends_what_is_under_way),
         TEST(there_are_only_so_many_at_once),
