@@ -37,11 +37,14 @@ struct descriptor_plan allowance_descriptors(const struct manifest *manifest,
     uint64_t taken = NODE + ADMIN + workers * (refusals + manifest->serve_count) +
                      (have_preopens(manifest) ? descriptors / 4 : 0);
     /* A connection each, as many that are kept at most, and each worker's own. */
-    uint64_t fetches = outbound_is_granted(manifest) ? manifest->node.max_fetches.value : 0;
-    taken += fetches < descriptors / 8 ? fetches : descriptors / 8;
+    uint64_t fetches = manifest->node.max_fetches.value;
+    uint64_t fetches_most = descriptors / 8 > 0 ? descriptors / 8 : 1;
+    fetches = fetches < fetches_most ? fetches : fetches_most;
+    taken += outbound_is_granted(manifest) ? fetches : 0;
     uint64_t most = descriptors > taken + CONNECTIONS_MIN ? descriptors - taken : CONNECTIONS_MIN;
     most = have_folders(manifest) ? most / 2 : most;
     return (struct descriptor_plan){.connections = most > UINT32_MAX ? UINT32_MAX : (uint32_t)most,
+                                    .fetches = (uint32_t)fetches,
                                     .refusals = (uint32_t)refusals};
 }
 

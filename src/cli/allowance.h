@@ -12,6 +12,7 @@
 /** What the descriptors are for. */
 struct descriptor_plan {
     uint32_t connections;
+    uint32_t fetches;  /**< Of guests, at once: max-fetches, or what there are descriptors for. */
     uint32_t refusals; /**< Of each worker, who are told that there are too many. */
 };
 

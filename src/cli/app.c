@@ -267,6 +267,13 @@ static bool create_server(struct app *app, struct err *err)
     return app->server != NULL;
 }
 
+static bool create_fetcher(struct app *app, struct err *err)
+{
+    struct descriptor_plan plan = allowance_descriptors(app->manifest, app->pool);
+    app->fetcher = outbound_create(app->manifest, plan.fetches, app->node, err);
+    return app->fetcher != NULL;
+}
+
 bool app_listen(struct app *app, struct err *err)
 {
     struct node_options options = {
@@ -277,8 +284,7 @@ bool app_listen(struct app *app, struct err *err)
         .on_tick = pool_tick,
         .tick_argument = app->pool};
     app->node = node_create(&options, err);
-    if (app->node == NULL ||
-        (app->fetcher = outbound_create(app->manifest, app->node, err)) == NULL ||
+    if (app->node == NULL || !create_fetcher(app, err) ||
         !services_connect(app->services, app->node, err) || !create_server(app, err)) {
         return false;
     }

@@ -1,12 +1,20 @@
 #include "cli/outbound.h"
 
+#include "base/log.h"
+
 enum { HEADER_BYTES_MAX = 32768, HEADERS_MAX = 128, NS_PER_MS = 1000000 };
 
-struct fetcher *outbound_create(const struct manifest *manifest, struct node *node, struct err *err)
+struct fetcher *outbound_create(const struct manifest *manifest, uint32_t fetches_max,
+                                struct node *node, struct err *err)
 {
+    uint64_t wanted = manifest->node.max_fetches.value;
+    if (fetches_max < wanted && outbound_is_granted(manifest)) {
+        log_printf(LOG_INFO, "max-fetches is %u here, not %llu: an eighth of the descriptors",
+                   fetches_max, (unsigned long long)wanted);
+    }
     struct fetcher_options options = {
         .node = node,
-        .fetches_max = (uint32_t)manifest->node.max_fetches.value,
+        .fetches_max = fetches_max,
         .keep_ns = manifest->node.fetch_keep_ms.value * NS_PER_MS,
         .header_bytes_max = HEADER_BYTES_MAX,
         .header_count_max = HEADERS_MAX,

@@ -23,7 +23,28 @@ static curl_socket_t on_open(void *argument, curlsocktype purpose, struct curl_s
     }
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                     address->protocol);
+    if (fd >= 0 && !fetch_lane_own(fetch->lane, fd, fetch->policy)) {
+        close(fd);
+        fd = -1;
+    }
     return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+/* A connection may outlive the fetch that has opened it. */
+static int on_close(void *argument, curl_socket_t fd)
+{
+    fetch_lane_disown(argument, fd);
+    return close(fd);
+}
+
+/* Whether the connection was opened under the fetch's own grant. Who it is may be bound to it (as NTLM does), and what one guest
+ * has left on it must not be another's answer. */
+static bool is_its_own(const struct fetch *fetch, const char *from, int from_port)
+{
+    struct ip ip;
+    return fetch->fresh ||
+           (ip_parse(from, strlen(from), &ip) && from_port > 0 && from_port <= UINT16_MAX &&
+            fetch_lane_is_owner(fetch->lane, &ip, (uint16_t)from_port, fetch->policy));
 }
 
 /* Connected, also by a connection that others have used: is it one for this guest? */
@@ -31,12 +52,11 @@ static int on_connected(void *argument, char *to, char *from, int to_port, int f
 {
     struct fetch *fetch = argument;
     struct ip ip;
-    (void)from, (void)from_port;
     fetch->connected = true;
     fetch->active_ns = worker_look(&fetch->lane->loop->worker);
     fetch_set_timer(fetch);
-    if (ip_parse(to, strlen(to), &ip) && to_port > 0 && to_port <= UINT16_MAX &&
-        fetch_may_reach(fetch, &ip, (uint16_t)to_port)) {
+    if (is_its_own(fetch, from, from_port) && ip_parse(to, strlen(to), &ip) && to_port > 0 &&
+        to_port <= UINT16_MAX && fetch_may_reach(fetch, &ip, (uint16_t)to_port)) {
         return CURL_PREREQFUNC_OK;
     }
     fetch->stale = !fetch->fresh;
@@ -242,6 +262,8 @@ static bool set_callbacks(CURL *easy, struct fetch *fetch)
     SET(CURLOPT_ERRORBUFFER, fetch->words);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open);
     SET(CURLOPT_OPENSOCKETDATA, fetch);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    SET(CURLOPT_CLOSESOCKETDATA, fetch->lane);
     SET(CURLOPT_PREREQFUNCTION, on_connected);
     SET(CURLOPT_PREREQDATA, fetch);
     SET(CURLOPT_HEADERFUNCTION, on_line);

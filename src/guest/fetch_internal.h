@@ -51,14 +51,23 @@ bool fetch_field_is(const struct fetch_field *field, const char *name);
 bool fetch_field_is_of_connection(const struct fetch_field *field);
 bool fetch_is_token(const char *text, size_t size_bytes);
 
+/** A socket of curl's, and for whom it was connected. */
+struct fetch_socket {
+    int fd;
+    uint16_t port;                /**< Its own end's; 0: not looked at yet. */
+    struct network_policy *owner; /**< A reference: so no other policy is taken for it. */
+};
+
 /** One worker's client. */
 struct fetch_lane {
     struct fetcher *fetcher;
     struct loop *loop;
     struct source
         source; /**< An epoll set of its own inside the loop's: what curl's connections wait for. */
-    CURLM *multi;        /**< NULL: nothing to do for a while. */
-    struct list fetches; /**< Those that have begun. */
+    CURLM *multi;                 /**< NULL: nothing to do for a while. */
+    struct list fetches;          /**< Those that have begun. */
+    struct fetch_socket *sockets; /**< Owned: those that are open. */
+    size_t socket_count, socket_capacity;
     struct timer timer;  /**< curl's. */
     struct timer idle;   /**< When to give the connections up. */
     struct task tick;    /**< Either of them has fired, or curl wants to go on at once. */
@@ -151,6 +160,17 @@ CURLM *fetch_lane_multi(struct fetch_lane *lane) MUST_USE;
 /** A fetch begins on the lane; one has ended. */
 void fetch_lane_enter(struct fetch_lane *lane, struct fetch *fetch);
 void fetch_lane_leave(struct fetch_lane *lane, struct fetch *fetch);
+
+/** Note for whom a socket is opened. False: no memory. */
+bool fetch_lane_own(struct fetch_lane *lane, int fd, struct network_policy *owner) MUST_USE;
+
+/** It is about to be closed. One that is not known is allowed. */
+void fetch_lane_disown(struct fetch_lane *lane, int fd);
+void fetch_lane_disown_all(struct fetch_lane *lane);
+
+/** Whether the connection whose own end is there was opened for that owner. When in doubt, it was not. */
+bool fetch_lane_is_owner(const struct fetch_lane *lane, const struct ip *from, uint16_t port,
+                         const struct network_policy *owner);
 
 /** Settle what curl has finished with. */
 void fetch_lane_collect(struct fetch_lane *lane);

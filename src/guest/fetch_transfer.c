@@ -53,9 +53,11 @@ static bool waits_for_holder(const struct fetch *fetch)
     return fetch->receive_paused || fetch->send_paused;
 }
 
+/* The guest gives the limit: it may be as long as a number can say. */
 static uint64_t sooner(uint64_t due_ns, uint64_t since_ns, uint64_t limit_ns)
 {
-    return limit_ns != 0 && since_ns + limit_ns < due_ns ? since_ns + limit_ns : due_ns;
+    bool is_sooner = limit_ns != 0 && since_ns < due_ns && limit_ns < due_ns - since_ns;
+    return is_sooner ? since_ns + limit_ns : due_ns;
 }
 
 static uint64_t next_due(const struct fetch *fetch)

@@ -33,7 +33,7 @@ static void take_host(struct fetch_aim *aim, const char *host)
     aim->host[size] = '\0';
     aim->literal = ip_parse(aim->host, size, &aim->ip);
     if (brackets && !aim->literal) {
-        aim->host[0] = '\0'; /* such as one with a zone */
+        aim->host[0] = '\0';
     }
 }
 
@@ -60,9 +60,11 @@ static bool take_parts(struct fetch_aim *aim, CURLU *parsed, struct err *err)
     char *port = NULL;
     char *user = NULL;
     char *password = NULL;
+    char *zone = NULL;
     bool good = part(parsed, CURLUPART_SCHEME, &scheme) && part(parsed, CURLUPART_HOST, &host) &&
                 part(parsed, CURLUPART_PORT, &port);
     bool named = part(parsed, CURLUPART_USER, &user) || part(parsed, CURLUPART_PASSWORD, &password);
+    bool zoned = part(parsed, CURLUPART_ZONEID, &zone);
     if (good) {
         aim->tls = strcmp(scheme, "https") == 0;
         good = aim->tls || strcmp(scheme, "http") == 0;
@@ -76,11 +78,17 @@ static bool take_parts(struct fetch_aim *aim, CURLU *parsed, struct err *err)
     curl_free(port);
     curl_free(user);
     curl_free(password);
+    curl_free(zone);
     if (!good) {
         return err_set(err, ERR_INPUT, "only http:// and https:// with a host");
     }
     if (named) {
         return err_set(err, ERR_INPUT, "no user in a URL: send a header of Authorization");
+    }
+    if (zoned) {
+        return err_set(err, ERR_INPUT,
+                       "no zone in a URL: which of this machine's links to use is "
+                       "not the guest's to say");
     }
     return (aim->host[0] != '\0' && aim->port != 0) ||
            err_set(err, ERR_INPUT, "the host or port of the URL is none");

@@ -27,6 +27,7 @@ static void lane_close(struct fetch_lane *lane)
     timer_cancel(&lane->timer);
     loop_remove(lane->loop, &lane->source);
     close(lane->source.fd);
+    fetch_lane_disown_all(lane);
 }
 
 void fetch_lane_collect(struct fetch_lane *lane)

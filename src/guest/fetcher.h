@@ -5,7 +5,8 @@
  * (guest/resolver.h), never on a worker.
  *
  * A connection carries one request at a time, with HTTP/2 too: so a guest that does not read holds up nobody else.
- * What differs between guests is only what they may reach, and that is checked each time a connection is used.
+ * A connection is used again only under the grant that it was opened under, which is the same object: so a component's
+ * connections are its own. Whether the grant allows its address is checked each time.
  *
  * Life:    fetcher_create() once, before node_start() -> fetches -> fetcher_stop(), before node_stop() -> fetcher_destroy(),
  *          after it.

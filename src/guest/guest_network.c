@@ -62,16 +62,18 @@ static bool allows(void *process, enum engine_socket_use use,
     if (use == ENGINE_SOCKET_BIND && address->port == 0 && is_unspecified(&ip)) {
         return true;
     }
-    /* Whoever listens has been allowed to; the address is its client's. */
-    if (use == ENGINE_SOCKET_ACCEPT ||
-        network_policy_allows(guest->network, &ip, address->port, NULL)) {
+    /* Grants are for going out: nobody is let in. */
+    bool is_way_in = use == ENGINE_SOCKET_BIND || use == ENGINE_SOCKET_LISTEN ||
+                     use == ENGINE_SOCKET_ACCEPT;
+    if (!is_way_in && network_policy_allows(guest->network, &ip, address->port, NULL)) {
         return true;
     }
     /* On another thread its guest may write to the log at this moment. */
     if (worker_current() != NULL) {
         char advice[NETWORK_ADVICE_BYTES];
         network_policy_advise(&ip, address->port, NULL, advice);
-        guest_log_denied(guest, name_of(use), advice);
+        guest_log_denied(guest, name_of(use),
+                         is_way_in ? "no allow-network lets a component be connected to," : advice);
     }
     return false;
 }

@@ -1,15 +1,14 @@
 #include "guest/network.h"
 
 #include "base/number.h"
+#include "guest/machine.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 struct network_policy {
     atomic_uint references; /* any thread */
@@ -63,6 +62,8 @@ bool network_is_public(const struct ip *address)
         {{10}, 8},
         {{100, 64}, 10},
         {{127}, 8},
+        {{168, 63, 129, 16},
+         32}, /* not IANA's: a cloud's host answers there, only to the machines on it */
         {{169, 254}, 16},
         {{172, 16}, 12},
         {{192, 0, 0}, 24},
@@ -108,33 +109,10 @@ static bool is_nobody(const struct ip *ip)
            (ip->v6 && memcmp(ip->bytes, zero, sizeof zero) == 0);
 }
 
-static socklen_t socket_address(const struct ip *ip, struct sockaddr_storage *ret)
-{
-    memset(ret, 0, sizeof *ret);
-    if (ip->v6) {
-        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)ret;
-        v6->sin6_family = AF_INET6;
-        memcpy(&v6->sin6_addr, ip->bytes, sizeof v6->sin6_addr);
-        return sizeof *v6;
-    }
-    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)ret;
-    v4->sin_family = AF_INET;
-    memcpy(&v4->sin_addr, ip->bytes, sizeof v4->sin_addr);
-    return sizeof *v4;
-}
-
-/* Whether it is an address of this machine: one may bind to it. When in doubt, it is. */
+/* Whether it may be an address of this machine. */
 static bool is_of_this_machine(const struct ip *ip)
 {
-    struct sockaddr_storage address;
-    socklen_t size = socket_address(ip, &address);
-    int fd = is_loopback(ip) ? -1 : socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return true;
-    }
-    bool local = bind(fd, (struct sockaddr *)&address, size) == 0 || errno != EADDRNOTAVAIL;
-    close(fd);
-    return local;
+    return is_loopback(ip) || machine_may_have(ip);
 }
 
 bool network_address(const struct sockaddr *from, struct ip *ret, uint16_t *ret_port)
@@ -359,6 +337,12 @@ static bool name_matches(const struct network_rule *rule, const char *name)
            strcmp(name + size - below, rule->name) == 0;
 }
 
+/* What listens at this machine's own addresses, public or not, was seldom meant for everybody. */
+static bool is_of_others(const struct ip *ip)
+{
+    return network_is_public(ip) && !machine_has(ip);
+}
+
 static bool rule_allows(const struct network_rule *rule, const struct ip *ip, uint16_t port,
                         const char *name)
 {
@@ -367,10 +351,10 @@ static bool rule_allows(const struct network_rule *rule, const struct ip *ip, ui
     }
     switch (rule->kind) {
     case NETWORK_PUBLIC:
-        return network_is_public(ip);
+        return is_of_others(ip);
     case NETWORK_NAME:
     case NETWORK_BELOW:
-        return network_is_public(ip) && name_matches(rule, name);
+        return name_matches(rule, name) && is_of_others(ip);
     case NETWORK_BLOCK:
         return cidr_holds(&rule->block, ip);
     case NETWORK_LOOPBACK:
@@ -424,7 +408,7 @@ void network_policy_advise(const struct ip *address, uint16_t port, const char *
     if (is_nobody(&ip) || is_own(&ip, port)) {
         snprintf(ret, NETWORK_ADVICE_BYTES, "no allow-network opens %s, which is %s,", endpoint,
                  is_nobody(&ip) ? "nobody's address" : "a listener of this node");
-    } else if (host != NULL && network_is_public(&ip) && name_parse(host, strlen(host), name) &&
+    } else if (host != NULL && is_of_others(&ip) && name_parse(host, strlen(host), name) &&
                !ends_like_address(name)) {
         snprintf(ret, NETWORK_ADVICE_BYTES, "allow-network = [\"%s:%u\"]", name, (unsigned)port);
     } else {

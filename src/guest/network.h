@@ -5,15 +5,16 @@
  *
  * Rules, as the manifest writes them; `:port` behind any of them holds it to that port:
  *
- *     "*"                        any public address
- *     "example.com"              that name, as far as it resolves to public addresses
+ *     "*"                        any public address but this machine's own
+ *     "example.com"              that name, as far as it resolves to such addresses
  *     "*.example.com"            every name below it (not itself), likewise
  *     "10.1.2.3", "10.0.0.0/8", "[2001:db8::1]:443", "[fd00::/8]:5432"
  *                                these addresses, public or not, whatever they are called
  *     "localhost"                127.0.0.0/8 and ::1
  *
  * *Public* is what is globally reachable (IANA's registries of special-purpose addresses, RFC 6890): not loopback, private,
- * shared (RFC 6598), link-local, documentation, benchmarking, multicast or reserved; an IPv4 address inside an IPv6 one
+ * shared (RFC 6598), link-local, documentation, benchmarking, multicast or reserved, nor 168.63.129.16, where a cloud's
+ * host answers; an IPv4 address inside an IPv6 one
  * (mapped, RFC 4291; NAT64, RFC 6052) counts as what it is, and 6to4 and Teredo are never public.
  *
  * Denied whatever the rules say: unspecified and multicast addresses, and every port on which this node listens, on

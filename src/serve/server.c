@@ -117,7 +117,8 @@ static bool place_bind(struct place *place, const struct serve_options *options,
     return true;
 }
 
-/* Close the sockets and take the file away, unless another server has put its own there. */
+/* Close the sockets and take the file away, unless another server has put its own there. The port stays this node's:
+ * guests that are still at work would else reach the successor that listens there now. */
 static void place_unbind(struct place *place)
 {
     const char *path = place->endpoint.address.local.sun_path;
@@ -129,11 +130,18 @@ static void place_unbind(struct place *place)
     for (unsigned i = 0; i < place->socket_count; i++) {
         close(place->sockets[i]);
     }
+    place->socket_count = 0;
+}
+
+/* No guest runs any more, or has yet. */
+static void place_fini(struct place *place)
+{
+    place_unbind(place);
     if (place->port != 0) {
         network_disown(place->port);
     }
-    place->port = 0;
-    place->socket_count = 0;
+    site_fini(&place->site);
+    free(place->key);
 }
 
 /* ---- Life ---- */
@@ -403,9 +411,7 @@ void server_destroy(struct server *server)
         }
     }
     for (size_t i = 0; server->places != NULL && i < server->place_count; i++) {
-        place_unbind(&server->places[i]);
-        site_fini(&server->places[i].site);
-        free(server->places[i].key);
+        place_fini(&server->places[i]);
     }
     if (server->emptied_fd >= 0) {
         close(server->emptied_fd);

@@ -213,10 +213,13 @@ def test_a_socket_does_not_reach_the_node_itself(serve, free_port):
 
 
 @pytest.mark.parametrize("address, bound", [("127.0.0.1:0", False), ("0.0.0.0:0", True), ("0.0.0.0:1", False)])
-def test_a_socket_is_bound_to_nothing_that_is_not_granted(serve, address, bound):
-    node = serve(manifest(["192.0.2.1"]))
+@pytest.mark.parametrize("rules", [["192.0.2.1"], ["0.0.0.0/0", "localhost"]])
+def test_a_socket_is_bound_to_nothing_whatever_is_granted(serve, rules, address, bound):
+    node = serve(manifest(rules))
     text = node.get("/bind?" + address).text
     assert text == ("bound\n" if bound else f"not bound: {ACCESS_DENIED}\n")
+    if not bound:
+        assert node.log.wait_for("denied", "component=web", "bind", "no allow-network lets")
 
 
 @pytest.mark.parametrize("rule", ["127.0.0.0/8", "localhost", "*"])

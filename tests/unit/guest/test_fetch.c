@@ -235,6 +235,10 @@ static void what_needs_no_look_up_is_told_at_once(void **state)
     assert_int_equal(err.code, ERR_DENIED);
     assert_null(start(world, "*", "file:///etc/passwd", 0, &err));
     assert_int_equal(err.code, ERR_INPUT);
+    assert_null(start(world, "fe80::/10", "http://[fe80::1%25lo]:99/", 0, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_null(start(world, "::1", "http://[::1%25lo]:99/", 0, &err));
+    assert_int_equal(err.code, ERR_INPUT);
     assert_int_equal(atomic_load(&asked), before);
     assert_int_equal(fetcher_counts(world->fetcher).fetches, 0);
 }
@@ -313,6 +317,53 @@ static void a_look_up_under_way_does_not_hold_a_cancelled_request(void **state)
     loop_call(node_loop(world->node, 0), on_loop, NULL); /* what was posted before has run */
     assert_int_equal(fetcher_counts(world->fetcher).fetches, 0);
     sem_post(&held);
+}
+
+static struct fetch *start_within(struct world *world, const char *url, uint64_t limit_ns,
+                                  struct pipe_end **ret_reader)
+{
+    struct err err = {0};
+    const char *rules[] = {"*", "127.0.0.1", NULL};
+    struct network_policy *policy = network_policy_create(rules, &err);
+    struct pipe_end *writer = NULL;
+    struct stream_waker waker = {.wake = on_news, .argument = world};
+    struct fetch_request request = {.method = "GET",
+                                    .method_bytes = 3,
+                                    .url = url,
+                                    .url_bytes = strlen(url),
+                                    .policy = policy,
+                                    .connect_ns = limit_ns,
+                                    .head_ns = limit_ns,
+                                    .idle_ns = limit_ns,
+                                    .whole_ns = limit_ns};
+    struct fetch *fetch = fetch_start(world->fetcher, &request, waker, &writer, ret_reader, &err);
+    network_policy_release(policy);
+    assert_non_null(fetch);
+    return fetch;
+}
+
+static void times_beyond_all_numbers_are_never_over(void **state)
+{
+    struct world *world = *state;
+    struct pipe_end *readers[2];
+    struct origin silent;
+    origin_open(&silent, NULL);
+    struct fetch *ever = start_within(world, "http://slow.ever.example/", UINT64_MAX, &readers[0]);
+    wait_for(&begun);
+    struct fetch *now = start_within(world, url_of("127.0.0.1", silent.port), 1, &readers[1]);
+    assert_int_equal(wait_head(world, now), FETCH_FAILED);
+    assert_int_equal(fetch_error(now, NULL), FETCH_TIMEOUT);
+    /* Had the first one's time been over, it would have been so before. */
+    loop_call(node_loop(world->node, 0), on_loop, NULL);
+    assert_int_equal(fetch_poll(ever), FETCH_WAITS);
+    sem_post(&held);
+    assert_int_equal(wait_head(world, ever), FETCH_FAILED);
+    assert_int_equal(fetch_error(ever, NULL), FETCH_NAME);
+    fetch_destroy(ever);
+    fetch_destroy(now);
+    pipe_finish(readers[0], false, PIPE_NO_REASON);
+    pipe_finish(readers[1], false, PIPE_NO_REASON);
+    origin_close(&silent);
 }
 
 static void slow_names_of_one_guest_do_not_hold_up_another(void **state)
@@ -406,6 +457,7 @@ int main(void)
         TEST(a_redirect_to_a_name_that_turns_out_private_is_denied),
         TEST(a_name_that_is_none_is_no_answer),
         TEST(a_look_up_under_way_does_not_hold_a_cancelled_request),
+        TEST(times_beyond_all_numbers_are_never_over),
         TEST(slow_names_of_one_guest_do_not_hold_up_another),
         TEST(the_end_of_the_node_ends_what_is_under_way),
         TEST(there_are_only_so_many_at_once),

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "guest/machine.h"
 #include "guest/network.h"
 
 #include <arpa/inet.h>
@@ -30,6 +31,13 @@ static struct ip raw_v6(const char *text)
     return ip;
 }
 
+/* Wherever the tests run. */
+static bool elsewhere(const struct ip *ip)
+{
+    (void)ip;
+    return false;
+}
+
 static struct network_policy *policy_of(const char *first, const char *second)
 {
     const char *rules[] = {first, second, NULL};
@@ -50,10 +58,12 @@ static bool allows(const char *rule, const char *address, uint16_t port, const c
     return allowed;
 }
 
-static const char *const PUBLIC[] = {
-    "1.1.1.1",         "8.8.8.8",    "93.184.216.34",        "100.63.255.255", "100.128.0.0",
-    "172.15.255.255",  "172.32.0.0", "192.167.255.255",      "198.17.0.1",     "223.255.255.255",
-    "2606:4700::1111", "2a00::1",    "2001:4860:4860::8888", "2001:200::1",    "64:ff9b::808:808"};
+static const char *const PUBLIC[] = {"1.1.1.1",         "8.8.8.8",         "93.184.216.34",
+                                     "100.63.255.255",  "100.128.0.0",     "172.15.255.255",
+                                     "172.32.0.0",      "192.167.255.255", "198.17.0.1",
+                                     "223.255.255.255", "168.63.129.15",   "168.63.129.17",
+                                     "2606:4700::1111", "2a00::1",         "2001:4860:4860::8888",
+                                     "2001:200::1",     "64:ff9b::808:808"};
 static const char *const SPECIAL[] = {"0.0.0.0",
                                       "0.1.2.3",
                                       "10.0.0.1",
@@ -62,7 +72,22 @@ static const char *const SPECIAL[] = {"0.0.0.0",
                                       "100.127.255.255",
                                       "127.0.0.1",
                                       "127.255.255.255",
+                                      "168.63.129.16",
+                                      "::ffff:168.63.129.16",
+                                      "64:ff9b::a83f:8110",
                                       "169.254.169.254",
+                                      "192.0.0.1",
+                                      "192.0.0.192",
+                                      "192.0.0.255",
+                                      "254.255.255.255",
+                                      "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+                                      "2001:db8:ffff::1",
+                                      "2002:7f00:1::1",
+                                      "2002:a00:1::1",
+                                      "2002:a83f:8110::1",
+                                      "fd00::1",
+                                      "fd00:ec2::254",
+                                      "feff::1",
                                       "172.16.0.1",
                                       "172.31.255.255",
                                       "192.0.0.8",
@@ -227,6 +252,72 @@ static void a_port_of_this_nodes_own_is_never_reached_on_this_machine(void **sta
     network_policy_release(policy);
 }
 
+static unsigned asked;
+static bool serves_at_home;
+
+/* 1.1.1.1 and 2a00::1, if anything. */
+static bool machine(const struct ip *ip)
+{
+    struct ip one = ip_of("1.1.1.1"), two = ip_of("2a00::1");
+    asked++;
+    return serves_at_home &&
+           memcmp(ip->bytes, ip->v6 ? two.bytes : one.bytes, sizeof ip->bytes) == 0;
+}
+
+static void this_machines_own_addresses_need_a_rule_of_their_own(void **state)
+{
+    (void)state;
+    serves_at_home = true;
+    machine_set(machine);
+    assert_false(allows("*", "1.1.1.1", 80, NULL));
+    assert_false(allows("*", "2a00::1", 80, NULL));
+    assert_false(allows("*", "64:ff9b::101:101", 80, NULL));
+    assert_false(allows("example.com", "1.1.1.1", 80, "example.com"));
+    assert_false(allows("*.example.com", "1.1.1.1", 80, "www.example.com"));
+    assert_true(allows("*", "1.1.1.2", 80, NULL));
+    assert_true(allows("example.com", "1.1.1.2", 80, "example.com"));
+    assert_true(allows("1.1.1.1", "1.1.1.1", 80, "example.com"));
+    assert_true(allows("1.1.1.0/24", "1.1.1.1", 80, NULL));
+    assert_true(allows("[2a00::/16]:80", "2a00::1", 80, NULL));
+    char advice[NETWORK_ADVICE_BYTES];
+    struct ip own = ip_of("1.1.1.1");
+    network_policy_advise(&own, 80, "example.com", advice);
+    assert_string_equal(advice, "allow-network = [\"1.1.1.1:80\"]");
+    machine_set(elsewhere);
+}
+
+static void the_machine_is_not_asked_for_every_datagram(void **state)
+{
+    (void)state;
+    enum { DATAGRAMS = 1000 };
+    asked = 0;
+    serves_at_home = false;
+    machine_set(machine);
+    struct network_policy *policy = policy_of("*", NULL);
+    struct ip ip = ip_of("1.1.1.1");
+    for (unsigned i = 0; i < DATAGRAMS; i++) {
+        assert_true(network_policy_allows(policy, &ip, 53, NULL));
+    }
+    assert_in_range(asked, 2, DATAGRAMS / 10);
+    serves_at_home = true; /* as one that has taken over another's address */
+    unsigned sent = 0;
+    while (sent < DATAGRAMS && network_policy_allows(policy, &ip, 53, NULL)) {
+        sent++;
+    }
+    assert_in_range(sent, 0, DATAGRAMS / 10);
+    network_policy_release(policy);
+    machine_set(elsewhere);
+}
+
+static void what_the_system_says_of_its_addresses_is_believed(void **state)
+{
+    (void)state;
+    machine_set(NULL);
+    assert_false(allows("*", "127.0.0.1", 80, NULL));
+    assert_true(allows("*", "1.1.1.1", 80, NULL)); /* nobody's but its owner's */
+    machine_set(elsewhere);
+}
+
 static void what_is_no_rule_is_refused_with_words(void **state)
 {
     (void)state;
@@ -347,6 +438,7 @@ static void socket_addresses_are_read_as_what_they_mean(void **state)
 
 int main(void)
 {
+    machine_set(elsewhere);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_anybody_can_reach_is_public),
         cmocka_unit_test(an_ipv4_address_inside_an_ipv6_one_is_what_it_is),
@@ -356,6 +448,9 @@ int main(void)
         cmocka_unit_test(a_port_holds_any_rule_to_it),
         cmocka_unit_test(nobodys_addresses_are_never_reached),
         cmocka_unit_test(a_port_of_this_nodes_own_is_never_reached_on_this_machine),
+        cmocka_unit_test(this_machines_own_addresses_need_a_rule_of_their_own),
+        cmocka_unit_test(the_machine_is_not_asked_for_every_datagram),
+        cmocka_unit_test(what_the_system_says_of_its_addresses_is_believed),
         cmocka_unit_test(what_is_no_rule_is_refused_with_words),
         cmocka_unit_test(there_are_only_so_many_rules),
         cmocka_unit_test(names_are_looked_up_only_where_a_rule_may_need_it),

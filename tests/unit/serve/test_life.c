@@ -1,5 +1,8 @@
 #include "server_world.h"
 
+#include "base/number.h"
+#include "guest/network.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -322,6 +325,36 @@ static void draining_finishes_what_runs_and_closes_what_is_idle(void **state)
     server_destroy(next);
 }
 
+/* Else what is still at work would reach the successor that listens there now. */
+static void a_port_stays_out_of_reach_for_guests_until_the_server_is_gone(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct ip loopback = {.bytes = {127, 0, 0, 1}};
+    const char *rules[] = {"127.0.0.1", NULL};
+    struct network_policy *policy = network_policy_create(rules, &err);
+    world_start();
+    for (unsigned way = 0; way < 2; way++) {
+        world.options.listen = "127.0.0.1:0";
+        struct server *server = server_create(world.node, &world.options, 1, &world.limits, &err);
+        assert_non_null(server);
+        const char *colon = strrchr(server_address(server, 0), ':');
+        uint64_t number = 0;
+        assert_true(number_parse(colon + 1, strlen(colon + 1), UINT16_MAX, &number));
+        uint16_t port = (uint16_t)number;
+        assert_false(network_policy_allows(policy, &loopback, port, NULL));
+        if (way == 0) {
+            server_let_go(server);
+        } else {
+            assert_true(server_drain(server, 15000));
+        }
+        assert_false(network_policy_allows(policy, &loopback, port, NULL));
+        server_destroy(server);
+        assert_true(network_policy_allows(policy, &loopback, port, NULL));
+    }
+    network_policy_release(policy);
+}
+
 static void draining_cuts_what_does_not_end_in_time(void **state)
 {
     (void)state;
@@ -384,6 +417,7 @@ int main(void)
         LIFE_TEST(a_connection_too_many_is_told_when_to_come_back),
         LIFE_TEST(without_descriptors_accepting_pauses),
         LIFE_TEST(draining_finishes_what_runs_and_closes_what_is_idle),
+        LIFE_TEST(a_port_stays_out_of_reach_for_guests_until_the_server_is_gone),
         LIFE_TEST(draining_cuts_what_does_not_end_in_time),
         LIFE_TEST(draining_an_empty_server_cuts_nothing),
         LIFE_TEST(connections_may_be_open_at_the_very_end),
