@@ -67,6 +67,7 @@ static void each_limit_has_a_place_of_its_own(void **state)
     assert_false(grant.allow_process_control || grant.accept_links || grant.stdio);
     assert_null(grant.allow_spawn[0]);
     assert_null(grant.allow_namespaces[0]);
+    network_policy_release(grant.network);
     free(preopens);
     manifest_destroy(manifest);
 }
@@ -108,6 +109,7 @@ static void what_is_granted_is_granted_and_nothing_else(void **state)
                             CASES[i].spawn == NULL ? "" : CASES[i].spawn);
         assert_string_equal(namespace == NULL ? "" : namespace,
                             CASES[i].namespace == NULL ? "" : CASES[i].namespace);
+        network_policy_release(grant.network);
         free(preopens);
         manifest_destroy(manifest);
         bytes_fini(&text);
