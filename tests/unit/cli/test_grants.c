@@ -9,6 +9,8 @@
 #include "../manifest/fake_world.h"
 #include "cli/grants.h"
 
+#include "guest/network.h"
+
 #include <stdlib.h>
 
 static struct manifest *loaded(const char *text)
