@@ -58,6 +58,7 @@ void heartbeat_init(struct heartbeat *heartbeat)
 void heartbeat_reset(struct heartbeat *heartbeat)
 {
     INVARIANT(!heartbeat->armed);
+    heartbeat->period_ns = 0;
     heartbeat->last_ns = 0;
     atomic_store_explicit(&heartbeat->within, false, memory_order_relaxed);
 }
@@ -114,6 +115,5 @@ void heartbeat_stop(struct heartbeat *heartbeat)
     if (timer_cancel(&heartbeat->timer)) {
         heartbeat->armed = false;
     }
-    heartbeat->period_ns = 0;
-    heartbeat->due = false;
+    heartbeat->due = false; /* The period is the answering side's, which may just set it. */
 }
