@@ -46,6 +46,9 @@ static bool begin_character(struct utf8_check *check, uint8_t first)
 
 bool utf8_check_feed(struct utf8_check *check, const void *data, size_t size_bytes)
 {
+    if (size_bytes == 0) {
+        return true; /* Of no address, perhaps, to which C adds nothing, not even 0. */
+    }
     const uint8_t *at = data, *end = at + size_bytes;
     while (at < end) {
         if (check->left > 0) {

@@ -19,7 +19,7 @@ struct utf8_check {
     uint8_t low, high; /**< What its next byte must be within. */
 };
 
-/** Whether the text is valid so far; after false the check is over. */
+/** Whether the text is valid so far; after false the check is over. `data` may be NULL where `size_bytes` is 0. */
 bool utf8_check_feed(struct utf8_check *check, const void *data, size_t size_bytes);
 
 /** Whether the text may end here: not within a character. */
