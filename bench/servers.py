@@ -55,14 +55,15 @@ class Mote:
         self.mote = mote
         self.socket = os.path.join(folder, example + ".sock")
         manifest = os.path.join(self.folder, "mote.toml")
-        with open(manifest, encoding="utf-8") as file:
-            text = change(file.read())
-        with open(manifest, "w", encoding="utf-8") as file:
-            file.write(f'{text}\n[admin]\nlisten = "unix:{self.socket}"\n')
+        # Of its own sources: what `change` names instead is not built.
         built = subprocess.run([mote, "build", "--force", self.folder], stdin=subprocess.DEVNULL,
                                capture_output=True, text=True, env=self.environment, check=False)
         if built.returncode != 0:
             raise Trouble(f"mote build {example}: {built.stdout}{built.stderr}")
+        with open(manifest, encoding="utf-8") as file:
+            text = change(file.read())
+        with open(manifest, "w", encoding="utf-8") as file:
+            file.write(f'{text}\n[admin]\nlisten = "unix:{self.socket}"\n')
         self.process = subprocess.Popen(
             [mote, "serve", "-f", manifest, "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
