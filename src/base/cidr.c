@@ -6,9 +6,24 @@
 #include <stdio.h>
 #include <string.h>
 
-bool ip_parse(const char *text, size_t size_bytes, struct ip *ret)
+struct ip ip_make(const void *bytes, bool v6)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const uint8_t *from = bytes;
+    bool is_mapped = v6 && memcmp(from, mapped, sizeof(mapped)) == 0;
+    struct ip ip = {.v6 = v6 && !is_mapped};
+    memcpy(ip.bytes, from + (is_mapped ? sizeof(mapped) : 0), ip.v6 ? 16 : 4);
+    return ip;
+}
+
+bool ip_equal(const struct ip *a, const struct ip *b)
+{
+    return a->v6 == b->v6 && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+bool ip_parse(const char *text, size_t size_bytes, struct ip *ret)
+{
+    uint8_t bytes[16];
     char copy[INET6_ADDRSTRLEN];
     *ret = (struct ip){0};
     if (size_bytes == 0 || size_bytes >= sizeof(copy) || memchr(text, 0, size_bytes) != NULL) {
@@ -16,17 +31,12 @@ bool ip_parse(const char *text, size_t size_bytes, struct ip *ret)
     }
     memcpy(copy, text, size_bytes);
     copy[size_bytes] = '\0';
-    if (inet_pton(AF_INET, copy, ret->bytes) == 1) {
-        return true;
+    bool v4 = inet_pton(AF_INET, copy, bytes) == 1;
+    if (!v4 && inet_pton(AF_INET6, copy, bytes) != 1) {
+        return false;
     }
-    ret->v6 = inet_pton(AF_INET6, copy, ret->bytes) == 1;
-    if (ret->v6 && memcmp(ret->bytes, mapped, sizeof(mapped)) == 0) {
-        memmove(ret->bytes, ret->bytes + sizeof(mapped), 4);
-        memset(ret->bytes + 4, 0, sizeof(ret->bytes) - 4);
-        ret->v6 = false;
-        return true;
-    }
-    return ret->v6;
+    *ret = ip_make(bytes, !v4);
+    return true;
 }
 
 static bool port_parse(const char *text, size_t size, uint16_t *ret)

@@ -23,6 +23,11 @@ struct cidr {
     uint8_t bits; /**< As many of the first ones have to agree. */
 };
 
+/** The address of 4 bytes, or with `v6` of 16. One of IPv4 written as IPv6 (::ffff:192.0.2.7) becomes what it is. */
+struct ip ip_make(const void *bytes, bool v6);
+
+bool ip_equal(const struct ip *a, const struct ip *b);
+
 /** An address alone: "192.0.2.7", "2001:db8::1". One of IPv4 written as IPv6 (::ffff:192.0.2.7) becomes what it is. */
 bool ip_parse(const char *text, size_t size_bytes, struct ip *ret) MUST_USE;
 

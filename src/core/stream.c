@@ -8,22 +8,6 @@ enum { STREAM_KEEP_BYTES = 16 * 1024, STREAM_FIRST_BYTES = 256 };
 
 static const struct stream_waker nobody;
 
-/* What is to be called once the lock is released. */
-static struct stream_waker waker_take(struct stream_waker waker)
-{
-    if (waker.wake != NULL && waker.retain != NULL) {
-        waker.retain(waker.argument);
-    }
-    return waker;
-}
-
-static void waker_call(struct stream_waker waker)
-{
-    if (waker.wake != NULL) {
-        waker.wake(waker.argument);
-    }
-}
-
 void stream_init(struct stream *stream, size_t limit_bytes)
 {
     INVARIANT(limit_bytes > 0);
@@ -160,10 +144,10 @@ enum stream_result stream_write(struct stream *stream, const void *data, size_t 
     enum stream_result result = write_locked(stream, data, size_bytes, ret_written);
     if (result == STREAM_OK && *ret_written > 0 && stream->reader_waits) {
         stream->reader_waits = false;
-        waker = waker_take(stream->reader);
+        waker = stream_waker_take(stream->reader);
     }
     lock_release(&stream->lock);
-    waker_call(waker);
+    stream_waker_call(waker);
     return result;
 }
 
@@ -229,10 +213,10 @@ enum stream_result stream_read(struct stream *stream, void *data, size_t size_by
     enum stream_result result = read_locked(stream, data, size_bytes, ret_read);
     if (stream->writer_waits && stream->limit_bytes - stream->size >= stream->writer_wants) {
         stream->writer_waits = false;
-        waker = waker_take(stream->writer);
+        waker = stream_waker_take(stream->writer);
     }
     lock_release(&stream->lock);
-    waker_call(waker);
+    stream_waker_call(waker);
     return result;
 }
 
@@ -244,11 +228,11 @@ void stream_end(struct stream *stream)
         stream->ended = true;
         if (stream->reader_waits) {
             stream->reader_waits = false;
-            waker = waker_take(stream->reader);
+            waker = stream_waker_take(stream->reader);
         }
     }
     lock_release(&stream->lock);
-    waker_call(waker);
+    stream_waker_call(waker);
 }
 
 void stream_abort(struct stream *stream, int reason)
@@ -261,10 +245,10 @@ void stream_abort(struct stream *stream, int reason)
         stream->reason = reason;
         stream->reader_waits = false;
         ring_drop(stream);
-        waker = waker_take(stream->reader);
+        waker = stream_waker_take(stream->reader);
     }
     lock_release(&stream->lock);
-    waker_call(waker);
+    stream_waker_call(waker);
 }
 
 int stream_reason(struct stream *stream)
@@ -283,10 +267,10 @@ void stream_close(struct stream *stream)
         stream->closed = true;
         stream->writer_waits = false;
         ring_drop(stream);
-        waker = waker_take(stream->writer);
+        waker = stream_waker_take(stream->writer);
     }
     lock_release(&stream->lock);
-    waker_call(waker);
+    stream_waker_call(waker);
 }
 
 bool stream_is_readable(struct stream *stream)

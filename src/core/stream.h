@@ -39,6 +39,23 @@ struct stream_waker {
     void (*retain)(void *argument);
 };
 
+/** With the lock that guards the waker held: what is to be called once it is released. */
+static inline struct stream_waker stream_waker_take(struct stream_waker waker)
+{
+    if (waker.wake != NULL && waker.retain != NULL) {
+        waker.retain(waker.argument);
+    }
+    return waker;
+}
+
+/** Without it. */
+static inline void stream_waker_call(struct stream_waker waker)
+{
+    if (waker.wake != NULL) {
+        waker.wake(waker.argument);
+    }
+}
+
 struct stream {
     struct lock lock;
     uint8_t *ring;                      /* guarded by lock; NULL: nothing there */

@@ -1,5 +1,6 @@
 #include "guest/fetch_internal.h"
 
+#include "base/token.h"
 #include "core/node.h"
 
 #include <stdio.h>
@@ -58,7 +59,7 @@ static bool method_is(const struct fetch *fetch, const char *method)
 static bool take_method(struct fetch *fetch, const struct fetch_request *request, struct err *err)
 {
     if (request->method_bytes > FETCH_METHOD_BYTES_MAX ||
-        !fetch_is_token(request->method, request->method_bytes)) {
+        !token_is_valid(request->method, request->method_bytes)) {
         return err_set(err, ERR_INPUT, "the method is none");
     }
     memcpy(fetch->method, request->method, request->method_bytes);
@@ -76,7 +77,7 @@ static bool take_method(struct fetch *fetch, const struct fetch_request *request
     return true;
 }
 
-static bool slist_add(struct curl_slist **list, const char *line)
+bool fetch_slist_add(struct curl_slist **list, const char *line)
 {
     struct curl_slist *longer = curl_slist_append(*list, line);
     if (longer != NULL) {
@@ -111,7 +112,7 @@ static bool take_field(struct fetch *fetch, const struct fetch_field *field, str
         snprintf(line, size, "%.*s: %.*s", (int)field->name_bytes, field->name,
                  (int)field->value_bytes, field->value);
     }
-    bool added = slist_add(&fetch->fields, line);
+    bool added = fetch_slist_add(&fetch->fields, line);
     free(line);
     return added || err_set_memory(err);
 }
@@ -135,9 +136,9 @@ static bool take_fields(struct fetch *fetch, const struct fetch_request *request
             return false;
         }
     }
-    bool good = slist_add(&fetch->fields, "Expect:") &&
-                (accepts || slist_add(&fetch->fields, "Accept: */*")) &&
-                (named || slist_add(&fetch->fields, "User-Agent: mote/" MOTE_VERSION));
+    bool good = fetch_slist_add(&fetch->fields, "Expect:") &&
+                (accepts || fetch_slist_add(&fetch->fields, "Accept: */*")) &&
+                (named || fetch_slist_add(&fetch->fields, "User-Agent: mote/" MOTE_VERSION));
     return good || err_set_memory(err);
 }
 
@@ -152,11 +153,8 @@ static bool check_policy(struct fetch *fetch, struct err *err)
     }
     atomic_fetch_add_explicit(&fetch->lane->fetcher->denied, 1, memory_order_relaxed);
     char advice[NETWORK_ADVICE_BYTES];
-    if (aim->literal) {
-        network_policy_advise(&aim->ip, aim->port, NULL, advice);
-        return err_set(err, ERR_DENIED, "%s", advice);
-    }
-    return err_set(err, ERR_DENIED, "allow-network = [\"%s:%u\"]", aim->host, (unsigned)aim->port);
+    fetch_aim_advise(aim, advice);
+    return err_set(err, ERR_DENIED, "%s", advice);
 }
 
 static bool take_request(struct fetch *fetch, const struct fetch_request *request, struct err *err)

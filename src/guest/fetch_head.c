@@ -1,49 +1,16 @@
 /* The head of an answer, line by line. */
 #include "guest/fetch_internal.h"
 
+#include "base/token.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-/* What belongs to one connection only (RFC 9110, 7.6.1) and was dealt with there. */
-static bool is_of_connection(const char *name, size_t size)
-{
-    static const char *const names[] = {"connection", "keep-alive", "proxy-connection",
-                                        "transfer-encoding", "upgrade"};
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        if (strlen(names[i]) == size && strncasecmp(names[i], name, size) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_token(const char *text, size_t size)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < size; i++) {
-        char c = text[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!plain && (c == '\0' || strchr(others, c) == NULL)) {
-            return false;
-        }
-    }
-    return size > 0;
-}
-
-static bool is_value(const char *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool fetch_field_is_valid(const struct fetch_field *field)
 {
-    return is_token(field->name, field->name_bytes) && is_value(field->value, field->value_bytes);
+    return token_is_valid(field->name, field->name_bytes) &&
+           token_is_value(field->value, field->value_bytes);
 }
 
 bool fetch_field_is(const struct fetch_field *field, const char *name)
@@ -52,14 +19,17 @@ bool fetch_field_is(const struct fetch_field *field, const char *name)
            strncasecmp(name, field->name, field->name_bytes) == 0;
 }
 
+/* RFC 9110, 7.6.1; it was dealt with there. */
 bool fetch_field_is_of_connection(const struct fetch_field *field)
 {
-    return is_of_connection(field->name, field->name_bytes);
-}
-
-bool fetch_is_token(const char *text, size_t size_bytes)
-{
-    return is_token(text, size_bytes);
+    static const char *const names[] = {"connection", "keep-alive", "proxy-connection",
+                                        "transfer-encoding", "upgrade"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (fetch_field_is(field, names[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool reserve(struct fetch_lines *lines, size_t more)
@@ -112,7 +82,7 @@ enum fetch_error fetch_lines_add(struct fetch_lines *lines, const char *line, si
     if (field.name == NULL || !fetch_field_is_valid(&field)) {
         return FETCH_PROTOCOL;
     }
-    if (is_of_connection(field.name, field.name_bytes)) {
+    if (fetch_field_is_of_connection(&field)) {
         return FETCH_OK;
     }
     if (lines->count >= count_max) {

@@ -29,6 +29,12 @@ bool fetch_aim_init(struct fetch_aim *aim, const struct fetch_aim *base, const c
                     struct err *err) MUST_USE;
 void fetch_aim_fini(struct fetch_aim *aim);
 
+/** What would allow it, as far as that can be told without a look-up. */
+void fetch_aim_advise(const struct fetch_aim *aim, char ret[NETWORK_ADVICE_BYTES]);
+
+/** Append a copy of the line. False: out of memory; the list is as it was. */
+bool fetch_slist_add(struct curl_slist **list, const char *line) MUST_USE;
+
 /** The header lines of one head, or of the trailers, while they come in. */
 struct fetch_lines {
     char *text; /**< Owned: name, value, name, value. */
@@ -49,7 +55,6 @@ void fetch_lines_fini(struct fetch_lines *lines);
 bool fetch_field_is_valid(const struct fetch_field *field);
 bool fetch_field_is(const struct fetch_field *field, const char *name);
 bool fetch_field_is_of_connection(const struct fetch_field *field);
-bool fetch_is_token(const char *text, size_t size_bytes);
 
 /** A socket of curl's, and for whom it was connected. */
 struct fetch_socket {

@@ -68,8 +68,7 @@ bool fetch_lane_is_owner(const struct fetch_lane *lane, const struct ip *from, u
         struct fetch_socket *one = &lane->sockets[i];
         struct ip ip;
         if ((one->port != 0 && one->port != port) || !end_of(one, &ip, &one->port) ||
-            one->port != port || ip.v6 != from->v6 ||
-            memcmp(ip.bytes, from->bytes, sizeof ip.bytes) != 0) {
+            one->port != port || !ip_equal(&ip, from)) {
             continue;
         }
         if (one->owner != owner) {

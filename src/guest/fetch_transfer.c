@@ -12,32 +12,15 @@ static uint64_t now_of(const struct fetch *fetch)
     return worker_look(&fetch->lane->loop->worker);
 }
 
-static void waker_call(struct stream_waker waker)
-{
-    if (waker.wake != NULL) {
-        waker.wake(waker.argument);
-    }
-}
-
-/* With the lock: what is to be called once it is released. */
-static struct stream_waker take_waker(struct fetch *fetch)
-{
-    struct stream_waker waker = fetch->waker;
-    if (waker.wake != NULL && waker.retain != NULL) {
-        waker.retain(waker.argument);
-    }
-    return waker;
-}
-
 void fetch_publish(struct fetch *fetch)
 {
     fetch->answered = true;
     fetch_lines_seal(&fetch->lines, fetch->status);
     lock_take(&fetch->lock);
     fetch->state = FETCH_ANSWERED;
-    struct stream_waker waker = take_waker(fetch);
+    struct stream_waker waker = stream_waker_take(fetch->waker);
     lock_release(&fetch->lock);
-    waker_call(waker);
+    stream_waker_call(waker);
 }
 
 /* ---- its times ---- */
@@ -170,8 +153,7 @@ static void on_addresses(void *argument, const struct addresses *addresses)
 static void note_denied_name(struct fetch *fetch)
 {
     char advice[NETWORK_ADVICE_BYTES];
-    snprintf(advice, sizeof advice, "allow-network = [\"%s:%u\"]", fetch->aim.host,
-             (unsigned)fetch->aim.port);
+    fetch_aim_advise(&fetch->aim, advice);
     fetch_note_denial(fetch, advice);
     fetch_transfer_end(fetch, FETCH_DENIED, "the name is out of reach");
 }
@@ -284,20 +266,13 @@ static bool is_secret(const char *line)
 static bool drop_secrets(struct fetch *fetch)
 {
     struct curl_slist *kept = NULL;
-    for (struct curl_slist *at = fetch->fields; at != NULL; at = at->next) {
-        if (is_secret(at->data)) {
-            continue;
-        }
-        struct curl_slist *longer = curl_slist_append(kept, at->data);
-        if (longer == NULL) {
-            curl_slist_free_all(kept);
-            return false;
-        }
-        kept = longer;
+    bool good = true;
+    for (struct curl_slist *at = fetch->fields; at != NULL && good; at = at->next) {
+        good = is_secret(at->data) || fetch_slist_add(&kept, at->data);
     }
-    curl_slist_free_all(fetch->fields);
-    fetch->fields = kept;
-    return true;
+    curl_slist_free_all(good ? fetch->fields : kept);
+    fetch->fields = good ? kept : fetch->fields;
+    return good;
 }
 
 static void follow(struct fetch *fetch)
@@ -387,13 +362,13 @@ static void tell_end(struct fetch *fetch, enum fetch_error error, const char *te
     if (fetch->state == FETCH_WAITS) {
         fetch->state = FETCH_FAILED;
     }
-    struct stream_waker waker = take_waker(fetch);
+    struct stream_waker waker = stream_waker_take(fetch->waker);
     lock_release(&fetch->lock);
     pipe_finish(TAKE(fetch->answer), error == FETCH_OK, (int)error);
     if (fetch->body != NULL) {
         pipe_finish(TAKE(fetch->body), false, PIPE_NO_REASON);
     }
-    waker_call(waker);
+    stream_waker_call(waker);
 }
 
 void fetch_transfer_end(struct fetch *fetch, enum fetch_error error, const char *text)

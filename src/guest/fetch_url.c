@@ -1,6 +1,7 @@
 /* Where a request goes. */
 #include "guest/fetch_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,4 +131,14 @@ void fetch_aim_fini(struct fetch_aim *aim)
 {
     free(aim->url);
     aim->url = NULL;
+}
+
+void fetch_aim_advise(const struct fetch_aim *aim, char ret[NETWORK_ADVICE_BYTES])
+{
+    if (aim->literal) {
+        network_policy_advise(&aim->ip, aim->port, NULL, ret);
+    } else {
+        snprintf(ret, NETWORK_ADVICE_BYTES, "allow-network = [\"%s:%u\"]", aim->host,
+                 (unsigned)aim->port);
+    }
 }

@@ -50,14 +50,8 @@ static const char *name_of(enum engine_socket_use use)
 static bool allows(void *process, enum engine_socket_use use,
                    const struct engine_socket_address *address)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     struct guest *guest = process;
-    struct ip ip = {.v6 = address->is_v6};
-    memcpy(ip.bytes, address->bytes, address->is_v6 ? 16 : 4);
-    if (ip.v6 && memcmp(ip.bytes, mapped, sizeof mapped) == 0) {
-        ip = (struct ip){.v6 = false};
-        memcpy(ip.bytes, address->bytes + sizeof mapped, 4);
-    }
+    struct ip ip = ip_make(address->bytes, address->is_v6);
     /* What the system does by itself in front of a connect. Nobody can be reached by it, nor reach it: listening is asked for anew. */
     if (use == ENGINE_SOCKET_BIND && address->port == 0 && is_unspecified(&ip)) {
         return true;

@@ -8,11 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static bool is_same(const struct ip *a, const struct ip *b)
-{
-    return a->v6 == b->v6 && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
-
 static socklen_t socket_address(const struct ip *ip, struct sockaddr_storage *ret)
 {
     memset(ret, 0, sizeof *ret);
@@ -57,7 +52,7 @@ static bool leads_home(const struct ip *ip)
     bool home = connect(fd, (struct sockaddr *)&address, size) != 0 ||
                 getsockname(fd, (struct sockaddr *)&address, &size) != 0 ||
                 !network_address((struct sockaddr *)&address, &source, &port) ||
-                is_same(&source, ip);
+                ip_equal(&source, ip);
     close(fd);
     return home;
 }
@@ -97,7 +92,7 @@ bool machine_may_have(const struct ip *ip)
 bool machine_has(const struct ip *ip)
 {
     struct verdict *verdict = &verdicts[ip->bytes[ip->v6 ? 15 : 3] % VERDICTS];
-    if (verdict->uses_left == 0 || !is_same(&verdict->ip, ip)) {
+    if (verdict->uses_left == 0 || !ip_equal(&verdict->ip, ip)) {
         bool is_here = injected != NULL ? injected(ip) : system_has(ip);
         *verdict = (struct verdict){*ip, is_here, VERDICT_USES};
     }

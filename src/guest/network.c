@@ -43,15 +43,9 @@ static bool any_holds(const struct span *spans, size_t count, bool v6, const str
 /* The IPv4 address that is meant by an IPv6 one, else the address itself. */
 static struct ip meant(const struct ip *ip)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
-    struct ip v4 = {.v6 = false};
-    if (!ip->v6 || (memcmp(ip->bytes, mapped, sizeof mapped) != 0 &&
-                    memcmp(ip->bytes, nat64, sizeof nat64) != 0)) {
-        return *ip;
-    }
-    memcpy(v4.bytes, ip->bytes + 12, 4);
-    return v4;
+    bool translated = ip->v6 && memcmp(ip->bytes, nat64, sizeof nat64) == 0;
+    return translated ? ip_make(ip->bytes + sizeof nat64, false) : ip_make(ip->bytes, ip->v6);
 }
 
 bool network_is_public(const struct ip *address)
@@ -117,22 +111,20 @@ static bool is_of_this_machine(const struct ip *ip)
 
 bool network_address(const struct sockaddr *from, struct ip *ret, uint16_t *ret_port)
 {
-    *ret = (struct ip){0};
     if (from->sa_family == AF_INET) {
         struct sockaddr_in v4;
         memcpy(&v4, from, sizeof v4);
-        memcpy(ret->bytes, &v4.sin_addr, 4);
+        *ret = ip_make(&v4.sin_addr, false);
         *ret_port = ntohs(v4.sin_port);
         return true;
     }
+    *ret = (struct ip){0};
     if (from->sa_family != AF_INET6) {
         return false;
     }
     struct sockaddr_in6 v6;
     memcpy(&v6, from, sizeof v6);
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    ret->v6 = memcmp(&v6.sin6_addr, mapped, sizeof mapped) != 0;
-    memcpy(ret->bytes, (const uint8_t *)&v6.sin6_addr + (ret->v6 ? 0 : 12), ret->v6 ? 16 : 4);
+    *ret = ip_make(&v6.sin6_addr, true);
     *ret_port = ntohs(v6.sin6_port);
     return true;
 }

@@ -1,5 +1,6 @@
 #include "manifest/route_key.h"
 
+#include "base/token.h"
 #include "manifest/suggest.h"
 #include "serve/request.h"
 
@@ -10,20 +11,6 @@ enum { SEGMENTS_MAX = 32, PATTERN_BYTES_MAX = 1024 };
 
 static const char *const METHODS[] = {"GET",    "HEAD",  "POST",    "PUT",
                                       "DELETE", "PATCH", "OPTIONS", "WS"};
-
-bool route_key_is_token(const char *text, size_t size_bytes)
-{
-    static const char OTHERS[] = "!#$%&'*+-.^_`|~";
-
-    for (size_t i = 0; i < size_bytes; i++) {
-        char c = text[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && !(c >= '0' && c <= '9') && (c == '\0' || strchr(OTHERS, c) == NULL)) {
-            return false;
-        }
-    }
-    return size_bytes > 0;
-}
 
 const char *route_key_suggest(const char *method)
 {
@@ -38,7 +25,7 @@ const char *route_key_suggest(const char *method)
 
 static bool parse_method(const char *text, size_t size, struct route_key *ret, struct err *err)
 {
-    if (size >= sizeof(ret->method) || !route_key_is_token(text, size)) {
+    if (size >= sizeof(ret->method) || !token_is_valid(text, size)) {
         return err_set(err, ERR_INPUT, "'%.80s' does not begin with a method; write \"GET /path\"",
                        text);
     }

@@ -19,8 +19,5 @@ struct route_key {
 /** Take `text` apart and check it. False: ERR_INPUT; what is wrong, and what to write. */
 bool route_key_parse(const char *text, struct route_key *ret, struct err *err) MUST_USE;
 
-/** Whether `text` is a token of RFC 9110 (section 5.6.2): a method, the name of a header. */
-bool route_key_is_token(const char *text, size_t size_bytes);
-
 /** A method that was probably meant by an unusual one ("GTE"), or NULL. */
 const char *route_key_suggest(const char *method);

@@ -1,7 +1,7 @@
 /* What a [[serve]] says of its answers' content: compression, and [serve.cors]. */
 #include "manifest/section.h"
 
-#include "manifest/route_key.h"
+#include "base/token.h"
 
 #include <string.h>
 
@@ -53,7 +53,7 @@ static void list_read(struct loader *loader, const char *key, const struct toml_
 
 static bool is_token(const char *value)
 {
-    return route_key_is_token(value, strlen(value));
+    return token_is_valid(value, strlen(value));
 }
 
 static bool is_coding(const char *value)
@@ -67,12 +67,12 @@ static bool is_type_pattern(const char *value)
     size_t size = strlen(value);
 
     if (value[0] == '*') {
-        return value[1] == '+' && route_key_is_token(value + 2, size - 2);
+        return value[1] == '+' && token_is_valid(value + 2, size - 2);
     }
     const char *slash = strchr(value, '/');
-    return slash != NULL && route_key_is_token(value, (size_t)(slash - value)) &&
+    return slash != NULL && token_is_valid(value, (size_t)(slash - value)) &&
            (strcmp(slash, "/*") == 0 ||
-            (strchr(slash, '*') == NULL && route_key_is_token(slash + 1, strlen(slash + 1))));
+            (strchr(slash, '*') == NULL && token_is_valid(slash + 1, strlen(slash + 1))));
 }
 
 static void compression_read(struct loader *loader, const struct toml_node *node,
@@ -136,7 +136,7 @@ static bool is_origin(const char *value)
         return true;
     }
     const char *host = strstr(value, "://");
-    if (host == NULL || !route_key_is_token(value, (size_t)(host - value))) {
+    if (host == NULL || !token_is_valid(value, (size_t)(host - value))) {
         return false;
     }
     host += strncmp(host, "://*.", 5) == 0 ? 5 : 3;

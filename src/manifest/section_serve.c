@@ -2,6 +2,7 @@
 #include "manifest/section.h"
 
 #include "base/address.h"
+#include "base/token.h"
 #include "manifest/route_key.h"
 
 #include <stdio.h>
@@ -183,7 +184,7 @@ bool header_value_is_valid(const char *value)
 static bool header_read(struct loader *loader, const struct toml_node *node,
                         const struct manifest_serve *serve, struct manifest_header *ret)
 {
-    if (!route_key_is_token(node->key, node->key_bytes)) {
+    if (!token_is_valid(node->key, node->key_bytes)) {
         problem_error(loader->problems, loader_key(loader, node),
                       "'%.80s' is no name for a header; use letters, digits and '-'", node->key);
         return false;

@@ -1,6 +1,7 @@
 /* What a [[serve]] says of its WebSockets. */
 #include "manifest/section.h"
 
+#include "base/token.h"
 #include "manifest/route_key.h"
 #include "serve/route.h"
 
@@ -37,7 +38,7 @@ static bool origin_check(struct loader *loader, const struct toml_node *node, co
 
 static bool subprotocol_check(struct loader *loader, const struct toml_node *node, const char *name)
 {
-    if (!route_key_is_token(name, strlen(name)) || strlen(name) > 64) {
+    if (!token_is_valid(name, strlen(name)) || strlen(name) > 64) {
         problem_error(loader->problems, loader_value(loader, node),
                       "'%.80s' is no name for a subprotocol; use 1 to 64 letters, digits, '-', '.' "
                       "and '_'",

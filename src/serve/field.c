@@ -1,15 +1,6 @@
 #include "serve/field.h"
 
-#define LETTERS(from) [from] = true, [from + 1] = true, [from + 2] = true, [from + 3] = true
-#define DIGITS8(from) LETTERS(from), LETTERS(from + 4)
-
-const bool field_token_bytes[256] = {
-    DIGITS8('a'),  DIGITS8('i'), DIGITS8('q'), ['y'] = true, ['z'] = true, DIGITS8('A'),
-    DIGITS8('I'),  DIGITS8('Q'), ['Y'] = true, ['Z'] = true, DIGITS8('0'), ['8'] = true,
-    ['9'] = true,  ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true,
-    ['\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['^'] = true,
-    ['_'] = true,  ['`'] = true, ['|'] = true, ['~'] = true,
-};
+#include "base/token.h"
 
 static bool is_blank(char byte)
 {
@@ -19,19 +10,8 @@ static bool is_blank(char byte)
 bool field_is_valid(const struct header *header)
 {
     struct text name = header->name, value = header->value;
-    if (name.size == 0) {
+    if (!token_is_valid(name.data, name.size) || !token_is_value(value.data, value.size)) {
         return false;
-    }
-    for (size_t i = 0; i < name.size; i++) {
-        if (!field_is_token_byte(name.data[i])) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < value.size; i++) {
-        unsigned char byte = (unsigned char)value.data[i];
-        if ((byte < ' ' && byte != '\t') || byte == 0x7f) {
-            return false;
-        }
     }
     return value.size == 0 || (!is_blank(value.data[0]) && !is_blank(value.data[value.size - 1]));
 }

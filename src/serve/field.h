@@ -14,13 +14,6 @@ enum field_kind {
     FIELD_CONNECTION, /**< Says how the message is framed: the connection's business alone. */
 };
 
-extern const bool field_token_bytes[256];
-
-static inline bool field_is_token_byte(char byte)
-{
-    return field_token_bytes[(unsigned char)byte];
-}
-
 /** Whether the name is a token and the value has no control bytes but tabs, and no white space
  *  around it. */
 bool field_is_valid(const struct header *header);

@@ -1,6 +1,6 @@
 #include "serve/forwarded.h"
 
-#include "serve/field.h"
+#include "base/token.h"
 
 #include <string.h>
 
@@ -91,7 +91,7 @@ static void skip_space(const char **at, const char *end)
 static struct text take_token(const char **at, const char *end)
 {
     const char *begin = *at;
-    while (*at < end && field_is_token_byte(**at)) {
+    while (*at < end && token_is_byte(**at)) {
         (*at)++;
     }
     return (struct text){begin, (size_t)(*at - begin)};

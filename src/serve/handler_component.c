@@ -3,6 +3,7 @@
 #include "serve/handler.h"
 
 #include "base/log.h"
+#include "base/number.h"
 #include "serve/field.h"
 #include "serve/visit.h"
 
@@ -105,18 +106,7 @@ static bool is_called(const struct header *header, const char *name)
 static bool read_length(struct text digits, uint64_t *ret)
 {
     enum { DIGITS_MAX = 18 };
-    uint64_t value = 0;
-    if (digits.size == 0 || digits.size > DIGITS_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < digits.size; i++) {
-        if (digits.data[i] < '0' || digits.data[i] > '9') {
-            return false;
-        }
-        value = value * 10 + (uint64_t)(digits.data[i] - '0');
-    }
-    *ret = value;
-    return true;
+    return digits.size <= DIGITS_MAX && number_parse(digits.data, digits.size, UINT64_MAX, ret);
 }
 
 /* False: they cannot be sent. */

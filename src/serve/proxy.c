@@ -131,18 +131,12 @@ static bool parse_extras(const uint8_t *data, size_t size, struct proxy_header *
 /* An address and its port; source and destination of a family follow each other. */
 static size_t parse_addresses(const uint8_t *data, size_t size, bool v6, struct proxy_header *ret)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     size_t bytes = v6 ? 16 : 4;
     if (size < 2 * bytes + 4) {
         return 0;
     }
     ret->known = true;
-    ret->client.v6 = v6 && memcmp(data, mapped, sizeof(mapped)) != 0;
-    if (v6 && !ret->client.v6) {
-        memcpy(ret->client.bytes, data + sizeof(mapped), 4);
-    } else {
-        memcpy(ret->client.bytes, data, bytes);
-    }
+    ret->client = ip_make(data, v6);
     ret->client_port = (uint16_t)number16(data + 2 * bytes);
     return 2 * bytes + 4;
 }

@@ -1,6 +1,6 @@
 #include "serve/request_line.h"
 
-#include "serve/field.h"
+#include "base/token.h"
 
 #include <string.h>
 
@@ -53,7 +53,7 @@ unsigned request_line_parse(struct text line, size_t target_bytes_max, struct re
     }
     line.size--;
     size_t method = 0;
-    while (method < line.size && field_is_token_byte(line.data[method])) {
+    while (method < line.size && token_is_byte(line.data[method])) {
         method++;
     }
     if (method == 0 || method > REQUEST_LINE_METHOD_MAX || method == line.size ||

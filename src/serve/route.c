@@ -1,6 +1,6 @@
 #include "serve/route.h"
 
-#include "serve/field.h"
+#include "base/token.h"
 #include "serve/percent.h"
 
 #include <stdlib.h>
@@ -95,7 +95,7 @@ static bool check_method(const char *method, struct err *err)
     size_t size = strlen(method);
     bool good = size > 0 && size <= METHOD_BYTES_MAX;
     for (size_t i = 0; i < size; i++) {
-        good = good && field_is_token_byte(method[i]) && !(method[i] >= 'a' && method[i] <= 'z');
+        good = good && token_is_byte(method[i]) && !(method[i] >= 'a' && method[i] <= 'z');
     }
     return good || err_set(err, ERR_INPUT, "'%s' is no method: write GET, POST ... or *", method);
 }

@@ -1,6 +1,6 @@
 #include "serve/websocket_handshake.h"
 
-#include "serve/field.h"
+#include "base/token.h"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -42,7 +42,7 @@ static struct text take_token(struct text *text)
 {
     skip_blank(text);
     struct text token = {text->data, 0};
-    while (text->size > 0 && field_is_token_byte(*text->data)) {
+    while (text->size > 0 && token_is_byte(*text->data)) {
         token.size++;
         text->data++;
         text->size--;

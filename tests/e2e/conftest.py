@@ -8,6 +8,7 @@ import pytest
 
 import apps
 import guests
+import pki
 from program import Home, Node
 from waiting import SANITIZER
 
@@ -33,6 +34,14 @@ def workshop(cache):
     home = Home(cache)
     yield guests.Workshop(home)
     home.remove()
+
+
+@pytest.fixture(scope="module")
+def authority():
+    """Makes certificates that nobody else trusts."""
+    made = pki.Authority()
+    yield made
+    made.remove()
 
 
 @pytest.fixture

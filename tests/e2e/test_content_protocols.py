@@ -6,20 +6,12 @@ import pytest
 
 import apps
 import http2_client
-import pki
 import tls_client
 from test_compression import decoded, letters, target
 from test_static import LETTERS, folder_of, manifest, section
 from waiting import wait_until
 
 ORIGIN = "https://app.example"
-
-
-@pytest.fixture(scope="module")
-def authority():
-    made = pki.Authority()
-    yield made
-    made.remove()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from hpack import Encoder
 from hyperframe.frame import DataFrame, HeadersFrame, SettingsFrame
 
 import apps
-import pki
 import tls_client
 from client import chunked, request
 from frames import BINARY, PING, TEXT, closing, frame
@@ -95,13 +94,6 @@ def tunnel():
 @HOW
 def test_of_a_websocket_in_http2(node, how):
     leave_at_every_byte(node, tunnel(), how)
-
-
-@pytest.fixture(scope="module")
-def authority():
-    made = pki.Authority()
-    yield made
-    made.remove()
 
 
 @pytest.fixture(scope="module")

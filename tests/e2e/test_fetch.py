@@ -9,7 +9,6 @@ import h2.events
 import pytest
 
 import apps
-import pki
 from origin import Origin, each, server_context
 from waiting import wait_until
 
@@ -556,13 +555,6 @@ def test_less_of_a_body_than_was_announced_is_cancelled(net, origin, end):
 
 
 # ---- TLS ----
-
-@pytest.fixture(scope="module")
-def authority():
-    made = pki.Authority()
-    yield made
-    made.remove()
-
 
 def test_tls_with_the_operators_own_authority(serve, workshop, origin, authority):
     context = server_context(*authority.issue("good", "localhost"))

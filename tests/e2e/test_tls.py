@@ -23,21 +23,14 @@ ROUTES = {"GET /": "zoo#hello", "POST /echo": "zoo#echo", "GET /stream": "zoo#st
           "GET /late": "abi#late", "GET /drip": "abi#drip", "GET /flood": "abi#flood"}
 
 
-@pytest.fixture(scope="session")
-def authority():
-    made = pki.Authority()
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def other_authority():
     made = pki.Authority("Another Authority")
     yield made
     made.remove()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def localhost(authority):
     return authority.issue("localhost", "localhost")
 

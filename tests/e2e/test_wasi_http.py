@@ -4,7 +4,6 @@ import pytest
 
 import apps
 import guests
-import pki
 import tls_client
 from client import chunked, request
 from http2_client import Connection as Http2Connection
@@ -12,13 +11,6 @@ from waiting import wait_until
 
 MIB = 1 << 20
 ROUTES = {"* /*": "web"}
-
-
-@pytest.fixture(scope="module")
-def authority():
-    made = pki.Authority()
-    yield made
-    made.remove()
 
 
 @pytest.fixture(scope="module")

@@ -1,29 +1,13 @@
 /* `wasi_files CASE`: what WASI preview 1 says of files, by its own calls, in the folder that is descriptor 3. Prints what is
  * not as it should be, and ends with the number of such things. */
+#include "wasi_check.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <wasi/api.h>
 
 enum { FOLDER = 3 };
-
-static int wrong;
-
-static void check(bool good, const char *what, int line, int seen)
-{
-    if (!good) {
-        printf("line %d: %s (%d)\n", line, what, seen);
-        wrong++;
-    }
-}
-
-#define CHECK(condition) check((condition), #condition, __LINE__, 0)
-#define ERRNO(expected, call)                                                                      \
-    do {                                                                                           \
-        __wasi_errno_t error_ = (call);                                                            \
-        check(error_ == (expected), #expected " from " #call, __LINE__, error_);                   \
-    } while (0)
-#define OK(call) ERRNO(__WASI_ERRNO_SUCCESS, call)
 
 #define READ_WRITE (__WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_WRITE | __WASI_RIGHTS_FD_SEEK)
 #define FOLDER_RIGHTS (ALL_RIGHTS & ~(__wasi_rights_t)__WASI_RIGHTS_FD_WRITE)

@@ -1,28 +1,12 @@
 /* `wasi_world CASE`: what WASI preview 1 says of everything but files, by its own calls. Prints what is not as it should be, and
  * ends with the number of such things. */
+#include "wasi_check.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wasi/api.h>
-
-static int wrong;
-
-static void check(bool good, const char *what, int line, int seen)
-{
-    if (!good) {
-        printf("line %d: %s (%d)\n", line, what, seen);
-        wrong++;
-    }
-}
-
-#define CHECK(condition) check((condition), #condition, __LINE__, 0)
-#define ERRNO(expected, call)                                                                      \
-    do {                                                                                           \
-        __wasi_errno_t error_ = (call);                                                            \
-        check(error_ == (expected), #expected " from " #call, __LINE__, error_);                   \
-    } while (0)
-#define OK(call) ERRNO(__WASI_ERRNO_SUCCESS, call)
 
 enum { MILLISECOND = 1000000 };
 

@@ -100,17 +100,6 @@ static void a_method_that_is_nearly_a_usual_one_is_noticed(void **state)
     assert_null(route_key_suggest("PROPFIND"));
 }
 
-static void a_token_holds_no_separators(void **state)
-{
-    (void)state;
-    assert_true(route_key_is_token("X-Frame_1", 9));
-    assert_false(route_key_is_token("", 0));
-    assert_false(route_key_is_token("a b", 3));
-    assert_false(route_key_is_token("a:b", 3));
-    assert_false(route_key_is_token("a\0b", 3));
-    assert_false(route_key_is_token("\xc3\xa4", 2));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,7 +109,6 @@ int main(void)
         cmocka_unit_test(sixteen_variable_segments_are_the_most),
         cmocka_unit_test(a_path_is_bounded_in_segments_and_bytes),
         cmocka_unit_test(a_method_that_is_nearly_a_usual_one_is_noticed),
-        cmocka_unit_test(a_token_holds_no_separators),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
