@@ -108,6 +108,8 @@ pub struct Fiber {
     /// This guest has a WASI context: polls and the end of its future need the runtime.
     wasi: Cell<bool>,
     entered: RefCell<Option<EnterGuard<'static>>>,
+    /// Its turn ended by the clock: in this poll the guest waits for nothing. For http.rs, which clears it.
+    pub preempted: Cell<bool>,
     /// Requests of its own that are under way; None: it never had one.
     pub fetches: RefCell<Option<Fetches>>,
 }
@@ -183,6 +185,7 @@ impl<F: Future<Output = Result<()>>> Task<F> {
                 state: Cell::new(State::Live),
                 wasi: Cell::new(false),
                 entered: RefCell::new(None),
+                preempted: Cell::new(false),
                 fetches: RefCell::new(None),
             },
             future: ManuallyDrop::new(make(memory.cast())),
@@ -212,7 +215,7 @@ impl<F: Future<Output = Result<()>>> Task<F> {
 pub struct Run {
     pub image: *const Image,
     pub process: *mut c_void,
-    fiber: *const Fiber,
+    pub fiber: *const Fiber,
     wasi: *const CWasi,
     pub http: *const CHttp,
     memory_max_bytes: u64,
@@ -243,7 +246,10 @@ pub fn store(run: &Run, image: &Image) -> Held {
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
     store.epoch_deadline_callback(|store| match (functions().tick)(store.data().process) {
         0 => Ok(UpdateDeadline::Continue(1)),
-        1 => Ok(UpdateDeadline::Yield(1)),
+        1 => {
+            unsafe { &*store.data().fiber }.preempted.set(true);
+            Ok(UpdateDeadline::Yield(1))
+        }
         _ => Err(exit::quiet(Error::new(Stopped))),
     });
     Held(ManuallyDrop::new(store))

@@ -303,9 +303,17 @@ enum Answer {
     Over,
 }
 
+/// How many turns that end by the clock a guest may begin its answer in before the head goes out without its
+/// end. A guest in the middle of writing a short answer is let finish it, so that whether the answer has a
+/// length does not hang on where the clock cut; one that goes on computing keeps its client waiting for this long.
+const HEAD_TURNS: u32 = 8;
+
 struct Serving<'a> {
     door: Door,
+    fiber: *const Fiber,
     slot: Slot,
+    /// Turns that ended by the clock while the head was not given.
+    turns: u32,
     /// None: it has ended.
     guest: Option<Pin<Box<dyn Future<Output = (Held, Result<()>)> + 'a>>>,
     answer: Answer,
@@ -318,6 +326,8 @@ struct Serving<'a> {
 
 impl Serving<'_> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let preempted = &unsafe { &*self.fiber }.preempted;
+        preempted.set(false);
         if let Some(guest) = &mut self.guest
             && let Poll::Ready((held, result)) = guest.as_mut().poll(context)
         {
@@ -331,6 +341,10 @@ impl Serving<'_> {
             if result.is_err() {
                 return Poll::Ready(result);
             }
+        }
+        if preempted.get() && matches!(self.answer, Answer::Awaited) && self.turns < HEAD_TURNS {
+            self.turns += u32::from(self.slot.lock().unwrap_or_else(PoisonError::into_inner).is_some());
+            return Poll::Pending;
         }
         match self.advance(context) {
             Err(error) => Poll::Ready(Err(error)),
@@ -521,6 +535,8 @@ pub async fn run(run: Run, code: &ComponentCode) -> Result<()> {
     let door = Door { http: run.http, process: run.process };
     let mut serving = Serving {
         door,
+        fiber: run.fiber,
+        turns: 0,
         slot: slot.clone(),
         guest: Some(Box::pin(handle(run, code, slot))),
         answer: Answer::Awaited,
