@@ -165,6 +165,12 @@ impl CCall {
         self.arguments = *arguments;
     }
 
+    /// What C has to say of a call that was answered: why it failed; mostly nothing.
+    pub fn text(&self) -> String {
+        let text = unsafe { CStr::from_ptr(self.text.as_ptr().cast()) };
+        text.to_string_lossy().into_owned()
+    }
+
     /// What a direct call gave back.
     ///
     /// # Safety

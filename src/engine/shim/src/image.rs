@@ -290,10 +290,9 @@ fn link_component(
             .and_then(|()| wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker))
             .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
     }
-    if kind.imports(&engine.engine).any(|(name, _)| typed::is_ours(name)) {
-        typed::link(&mut linker, imports)
-            .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
-    }
+    let names: Vec<&str> = kind.imports(&engine.engine).map(|(name, _)| name).collect();
+    typed::link(&mut linker, imports, names.into_iter())
+        .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
     linker.instantiate_pre(component).or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))
 }
 
