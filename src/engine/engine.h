@@ -124,7 +124,8 @@ typedef enum engine_call_result (*engine_host_function)(struct engine_call *call
  *  typed_rusm.rs. */
 struct engine_import {
     const char *module, *name;
-    /** Parameters, a colon, result: 'i' = i32, 'I' = i64: "iiI:i", ":I", "ii:". */
+    /** Parameters, a colon, result: 'i' = i32, 'I' = i64: "iiI:i", ":I", "ii:". NULL: not for modules: every call of it
+     *  is a component's. */
     const char *signature;
     bool parks; /**< May answer ENGINE_CALL_PARK. */
     engine_host_function function;

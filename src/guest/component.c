@@ -272,9 +272,10 @@ bool component_entry(struct component *component, const char *name, uint32_t *re
 {
     if (name == NULL) {
         bool command = component->inspection.command;
-        name = component->inspection.kind != ENGINE_COMPONENT ? "_start"
-               : command                                      ? "wasi:cli/run"
-                                                              : "run";
+        name = component->inspection.rusm                       ? "run"
+               : component->inspection.kind != ENGINE_COMPONENT ? "_start"
+               : command                                        ? "wasi:cli/run"
+                                                                : "run";
     }
     for (unsigned i = 0; i < pool_workers(component->pool); i++) {
         uint32_t number = 0;
@@ -305,6 +306,11 @@ bool component_is_command(const struct component *component)
 bool component_is_http(const struct component *component)
 {
     return component->inspection.http;
+}
+
+bool component_is_rusm(const struct component *component)
+{
+    return component->inspection.rusm;
 }
 
 const struct grant *component_grant(const struct component *component)

@@ -60,6 +60,11 @@ impl CImport {
     pub fn function(&self) -> CFunction {
         self.function
     }
+
+    /// Whether it is offered to modules at all.
+    pub fn is_for_modules(&self) -> bool {
+        !self.signature.is_null()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

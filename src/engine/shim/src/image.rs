@@ -147,7 +147,7 @@ fn artefact<T>(
 /// The modules that are offered, for an error.
 fn offered(imports: &[CImport], wasi: bool) -> Vec<String> {
     let mut modules: Vec<String> = Vec::new();
-    for import in imports {
+    for import in imports.iter().filter(|import| import.is_for_modules()) {
         let module = unsafe { str_of(import.module_name()) };
         if !modules.iter().any(|one| *one == module) {
             modules.push(module.into_owned());
@@ -193,7 +193,7 @@ fn link_module(
     wasi: bool,
 ) -> Answer<InstancePre<Data>> {
     let mut linker = Linker::new(&engine.engine);
-    for import in imports {
+    for import in imports.iter().filter(|import| import.is_for_modules()) {
         unsafe { host::link(&mut linker, &engine.engine, import) }?;
     }
     if wasi && module.imports().any(|import| import.module() == PREVIEW1) {
