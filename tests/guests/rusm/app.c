@@ -2,7 +2,6 @@
  * writer's pid in decimal, or else a command. */
 #include "process.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,14 +13,55 @@
 typedef process_list_u8_t bytes;
 typedef process_string_t string;
 
-static char failed[64];
+static unsigned failed; /* the first line that did not find what it should */
 
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
-        if (!(condition) && failed[0] == '\0') {                                                   \
-            snprintf(failed, sizeof failed, "line %d", __LINE__);                                  \
+        if (!(condition) && failed == 0) {                                                         \
+            failed = __LINE__;                                                                     \
         }                                                                                          \
     } while (0)
+
+/* A text that grows; without stdio, whose imports a component would have. */
+struct line {
+    char text[4096];
+    size_t size;
+};
+
+static void put(struct line *line, const char *what, size_t size)
+{
+    CHECK(line->size + size < sizeof line->text);
+    memcpy(line->text + line->size, what, size);
+    line->size += size;
+}
+
+static void put_text(struct line *line, const char *what)
+{
+    put(line, what, strlen(what));
+}
+
+static void put_number(struct line *line, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    put(line, digits + at, sizeof digits - at);
+}
+
+/* The first number in a text; 0: there is none. */
+static uint64_t number_in(const void *from)
+{
+    const char *at = from;
+    uint64_t number = 0;
+    at += strcspn(at, "0123456789");
+    for (; *at >= '0' && *at <= '9'; at++) {
+        number = number * 10 + (uint64_t)(*at - '0');
+    }
+    return number;
+}
 
 static string text(const char *content)
 {
@@ -58,6 +98,16 @@ static bytes receive(void)
 static void send(uint64_t to, bytes message)
 {
     ACTOR(send)(to, &message);
+}
+
+/* "what PID" */
+static void command(uint64_t to, const char *what, uint64_t pid)
+{
+    struct line line = {.size = 0};
+    put_text(&line, what);
+    put_text(&line, " ");
+    put_number(&line, pid);
+    send(to, (bytes){(uint8_t *)line.text, line.size});
 }
 
 static uint64_t spawn(const char *component)
@@ -104,14 +154,16 @@ static bytes decode(const char *from, size_t size)
 /* What stands in quotes behind "key": */
 static char *find(bytes envelope, const char *key, size_t *ret_size)
 {
-    char wanted[64];
-    snprintf(wanted, sizeof wanted, "\"%s\":\"", key);
-    char *at = strstr((const char *)envelope.ptr, wanted);
+    struct line wanted = {.size = 0};
+    put_text(&wanted, "\"");
+    put_text(&wanted, key);
+    put_text(&wanted, "\":\"");
+    char *at = strstr((const char *)envelope.ptr, wanted.text);
     if (at == NULL) {
         *ret_size = 0;
         return "";
     }
-    at += strlen(wanted);
+    at += wanted.size;
     *ret_size = strcspn(at, "\"");
     return at;
 }
@@ -121,12 +173,15 @@ static char *find(bytes envelope, const char *key, size_t *ret_size)
 static void reply(uint64_t to, unsigned status, bytes body)
 {
     char *coded = encode(body);
-    size_t size = strlen(coded) + 200;
-    char *message = malloc(size);
-    snprintf(message, size,
-             "{\"ref\":0,\"ok\":{\"status\":%u,\"headers\":[[\"content-type\",\"text/plain\"],"
-             "[\"x-made-for\",\"rusm\"]],\"body\":\"%s\"}}",
-             status, coded);
+    char *message = malloc(strlen(coded) + 200);
+    struct line head = {.size = 0};
+    put_text(&head, "{\"ref\":0,\"ok\":{\"status\":");
+    put_number(&head, status);
+    put_text(&head, ",\"headers\":[[\"content-type\",\"text/plain\"],[\"x-made-for\",\"rusm\"]],"
+                    "\"body\":\"");
+    memcpy(message, head.text, head.size + 1);
+    strcat(message, coded);
+    strcat(message, "\"}}");
     send(to, data(message));
 }
 
@@ -137,9 +192,9 @@ static void supervision(void);
 
 static void publish(const char *tag, bytes message)
 {
-    process_list_u64_t members;
+    PG(list_pid_t) members;
     string name = text(tag);
-    PG(whereis_tag)(&name, (void *)&members);
+    PG(whereis_tag)(&name, &members);
     for (size_t i = 0; i < members.len; i++) {
         send(members.ptr[i], message);
     }
@@ -148,14 +203,17 @@ static void publish(const char *tag, bytes message)
 static void check(uint64_t from, void (*function)(void))
 {
     function();
-    reply(from, failed[0] == '\0' ? 200 : 500, data(failed[0] == '\0' ? "good" : failed));
+    struct line line = {.size = 0};
+    put_text(&line, failed == 0 ? "good" : "line ");
+    put_number(&line, failed);
+    reply(from, failed == 0 ? 200 : 500, data(line.text));
 }
 
 static void answer(bytes envelope)
 {
     size_t size, body_size;
     char *action = find(envelope, "action", &size);
-    uint64_t from = strtoull(find(envelope, "from", &body_size), NULL, 10);
+    uint64_t from = number_in(find(envelope, "from", &body_size));
     char *coded = find(envelope, "body", &body_size);
     bytes body = decode(coded, body_size);
     action[size] = '\0';
@@ -171,10 +229,8 @@ static void answer(bytes envelope)
         reply(from, 500, data("second"));
     } else if (strcmp(action, "delegate") == 0) {
         uint64_t worker = spawn("worker");
-        char command[64];
-        snprintf(command, sizeof command, "answer %llu", (unsigned long long)from);
         ACTOR(monitor)(worker);
-        send(worker, data(command));
+        command(worker, "answer", from);
         (void)receive();
     } else if (strcmp(action, "huge") == 0) {
         bytes large = {calloc(1, 2 << 20), 2 << 20};
@@ -194,11 +250,9 @@ static void answer(bytes envelope)
         reply(from, 200, data("published"));
     } else if (strcmp(action, "heard") == 0) {
         string name = text("counter");
-        uint64_t counter;
-        char command[64];
+        uint64_t counter = 0;
         CHECK(ACTOR(whereis)(&name, &counter));
-        snprintf(command, sizeof command, "tell %llu", (unsigned long long)ACTOR(own_pid)());
-        send(counter, data(command));
+        command(counter, "tell", ACTOR(own_pid)());
         reply(from, 200, receive());
     } else if (strcmp(action, "actors") == 0) {
         check(from, actors);
@@ -217,10 +271,13 @@ static void answer(bytes envelope)
 
 static bool is_down(bytes message, uint64_t pid, const char *reason)
 {
-    char wanted[100];
-    snprintf(wanted, sizeof wanted, "{\"__down\":\"%llu\",\"reason\":\"%s\"}",
-             (unsigned long long)pid, reason);
-    return is(message, wanted);
+    struct line wanted = {.size = 0};
+    put_text(&wanted, "{\"__down\":\"");
+    put_number(&wanted, pid);
+    put_text(&wanted, "\",\"reason\":\"");
+    put_text(&wanted, reason);
+    put_text(&wanted, "\"}");
+    return is(message, wanted.text);
 }
 
 static void selective(void)
@@ -264,8 +321,8 @@ static void names(void)
     CHECK(info.label.is_some && info.label.val.len == label.len && !info.trap_exit);
     CHECK(ACTOR(unregister)(&name) && !ACTOR(unregister)(&name));
     CHECK(!ACTOR(info)(12345, &info) && !ACTOR(is_alive)(12345) && ACTOR(is_alive)(self));
-    process_list_u64_t pids;
-    ACTOR(list_processes)((void *)&pids);
+    ACTOR(list_pid_t) pids;
+    ACTOR(list_processes)(&pids);
     bool there = false;
     for (size_t i = 0; i < pids.len; i++) {
         there = there || pids.ptr[i] == self;
@@ -279,10 +336,8 @@ static void actors(void)
     timers();
     names();
     uint64_t worker = spawn("worker"), pid;
-    char command[64];
-    snprintf(command, sizeof command, "echo %llu", (unsigned long long)ACTOR(own_pid)());
     ACTOR(monitor)(worker);
-    send(worker, data(command));
+    command(worker, "echo", ACTOR(own_pid)());
     CHECK(is(receive(), "ready"));
     send(worker, data("back"));
     CHECK(is(receive(), "back") && is_down(receive(), worker, "normal"));
@@ -299,8 +354,8 @@ static void actors(void)
     CHECK(!ACTOR(spawn)(&unknown, &pid, &why) && why.len > 0);
     CHECK(!ACTOR(spawn_from)(&unknown, &source, &pid, &why) && why.len > 0);
     PG(register_tag)(&tag);
-    process_list_u64_t members;
-    PG(whereis_tag)(&tag, (void *)&members);
+    PG(list_pid_t) members;
+    PG(whereis_tag)(&tag, &members);
     CHECK(members.len == 1 && members.ptr[0] == ACTOR(own_pid)());
     PG(unregister_tag)(&tag);
     CHECK(PG(kill_tag)(&tag) == 0);
@@ -313,9 +368,7 @@ static void actors(void)
 static void streams(void)
 {
     uint64_t worker = spawn("worker"), stream = 0;
-    char command[64];
-    snprintf(command, sizeof command, "pour %llu", (unsigned long long)ACTOR(own_pid)());
-    send(worker, data(command));
+    command(worker, "pour", ACTOR(own_pid)());
     stream = STREAMS(stream_accept)();
     bytes chunk;
     CHECK(STREAMS(stream_read)(stream, &chunk) && is(chunk, "one"));
@@ -344,16 +397,16 @@ static void pour(uint64_t to)
 static void storage(void)
 {
     string bucket = text("b"), key = text("k"), why = {0};
-    rusm_runtime_kv_option_list_u8_t found;
+    process_option_list_u8_t found;
     bytes value = data("v");
     bool was;
-    CHECK(!rusm_runtime_kv_get(&bucket, &key, (void *)&found, &why) && why.len > 0);
+    CHECK(!rusm_runtime_kv_get(&bucket, &key, &found, &why) && why.len > 0);
     CHECK(begins((bytes){why.ptr, why.len}, "kv: not configured"));
     CHECK(!rusm_runtime_kv_set(&bucket, &key, &value, &why));
     CHECK(!rusm_runtime_kv_delete(&bucket, &key, &was, &why));
     CHECK(!rusm_runtime_kv_exists(&bucket, &key, &was, &why));
-    rusm_runtime_kv_list_string_t keys;
-    CHECK(!rusm_runtime_kv_list(&bucket, (void *)&keys, &why));
+    process_list_string_t keys;
+    CHECK(!rusm_runtime_kv_list(&bucket, &keys, &why));
     string line = text("a line of the guest's");
     rusm_runtime_log_log(RUSM_RUNTIME_LOG_LOG_LEVEL_WARN, &line);
 }
@@ -365,16 +418,16 @@ static void supervision(void)
     CHECK(ACTOR(register)(&boss));
     process_list_string_t children = {names, 2};
     uint64_t supervisor;
-    CHECK(ACTOR(supervise)(RUSM_RUNTIME_ACTOR_SUPERVISE_STRATEGY_ONE_FOR_ONE, (void *)&children, 0, 0,
+    CHECK(ACTOR(supervise)(RUSM_RUNTIME_ACTOR_SUPERVISE_STRATEGY_ONE_FOR_ONE, &children, 0, 0,
                            &supervisor, &why));
-    uint64_t first = strtoull((char *)receive().ptr, NULL, 10);
-    uint64_t second = strtoull((char *)receive().ptr, NULL, 10);
+    uint64_t first = number_in(receive().ptr);
+    uint64_t second = number_in(receive().ptr);
     CHECK(first != 0 && second != 0 && first != second);
     send(first, data("trap"));
-    uint64_t third = strtoull((char *)receive().ptr, NULL, 10);
+    uint64_t third = number_in(receive().ptr);
     CHECK(third != 0 && third != first && third != second && ACTOR(is_alive)(second));
     names[1] = text("nobody");
-    CHECK(!ACTOR(supervise)(RUSM_RUNTIME_ACTOR_SUPERVISE_STRATEGY_ONE_FOR_ALL, (void *)&children, 1, 1,
+    CHECK(!ACTOR(supervise)(RUSM_RUNTIME_ACTOR_SUPERVISE_STRATEGY_ONE_FOR_ALL, &children, 1, 1,
                             &supervisor, &why));
 }
 
@@ -389,32 +442,35 @@ static void tell_counter(const char *what)
     }
 }
 
-static void pair_to(char *at, size_t room, const char *what, process_tuple2_string_string_t pair)
+static void put_pair(struct line *line, const char *what, string name, string value)
 {
-    snprintf(at + strlen(at), room - strlen(at), " %s %.*s=%.*s", what, (int)pair.f0.len,
-             (char *)pair.f0.ptr, (int)pair.f1.len, (char *)pair.f1.ptr);
+    put_text(line, what);
+    put(line, (char *)name.ptr, name.len);
+    put_text(line, "=");
+    put(line, (char *)value.ptr, value.len);
 }
 
 static void tell_info(const rusm_runtime_serve_connection_info_t *info)
 {
-    static char line[4096];
-    snprintf(line, sizeof line, "%.*s %.*s?%.*s", (int)info->method.len, (char *)info->method.ptr,
-             (int)info->path.len, (char *)info->path.ptr, (int)info->query.len,
-             (char *)info->query.ptr);
+    struct line line = {.size = 0};
+    put(&line, (char *)info->method.ptr, info->method.len);
+    put_text(&line, " ");
+    put(&line, (char *)info->path.ptr, info->path.len);
+    put_text(&line, "?");
+    put(&line, (char *)info->query.ptr, info->query.len);
     for (size_t i = 0; i < info->params.len; i++) {
-        pair_to(line, sizeof line, "param", *(process_tuple2_string_string_t *)&info->params.ptr[i]);
+        put_pair(&line, " param ", info->params.ptr[i].f0, info->params.ptr[i].f1);
     }
     for (size_t i = 0; i < info->headers.len; i++) {
         if (memcmp(info->headers.ptr[i].f0.ptr, "x-", 2) == 0) {
-            pair_to(line, sizeof line, "header",
-                    *(process_tuple2_string_string_t *)&info->headers.ptr[i]);
+            put_pair(&line, " header ", info->headers.ptr[i].f0, info->headers.ptr[i].f1);
         }
     }
     if (info->subprotocol.is_some) {
-        snprintf(line + strlen(line), sizeof line - strlen(line), " speaks %.*s",
-                 (int)info->subprotocol.val.len, (char *)info->subprotocol.val.ptr);
+        put_text(&line, " speaks ");
+        put(&line, (char *)info->subprotocol.val.ptr, info->subprotocol.val.len);
     }
-    bytes payload = data(line);
+    bytes payload = data(line.text);
     CHECK(SERVE(ws_send_text)(&payload));
 }
 
@@ -499,14 +555,15 @@ static void connection(uint64_t writer)
 /* Remembers what it was told, in one line. */
 static void counter(bytes first)
 {
-    static char heard[1024];
+    static struct line heard;
     string name = text("counter");
     CHECK(ACTOR(register)(&name));
     for (bytes message = first;; message = receive()) {
         if (begins(message, "tell ")) {
-            send(strtoull((char *)message.ptr + 5, NULL, 10), data(heard));
+            send(number_in(message.ptr), data(heard.text));
         } else {
-            snprintf(heard + strlen(heard), sizeof heard - strlen(heard), "%s;", (char *)message.ptr);
+            put(&heard, (char *)message.ptr, message.len);
+            put_text(&heard, ";");
         }
     }
 }
@@ -515,10 +572,8 @@ static void child(void)
 {
     string name = text("boss");
     uint64_t boss;
-    char pid[32];
-    snprintf(pid, sizeof pid, "%llu", (unsigned long long)ACTOR(own_pid)());
     if (ACTOR(whereis)(&name, &boss)) {
-        send(boss, data(pid));
+        command(boss, "child", ACTOR(own_pid)());
     }
     (void)receive();
     __builtin_trap();
@@ -536,10 +591,7 @@ void exports_process_run(void)
         return;
     }
     bytes first = receive();
-    uint64_t pid = strtoull(strpbrk((char *)first.ptr, "0123456789") != NULL
-                                ? strpbrk((char *)first.ptr, "0123456789")
-                                : "0",
-                            NULL, 10);
+    uint64_t pid = number_in(first.ptr);
     if (role.len == 7 && memcmp(role.ptr, "counter", 7) == 0) {
         counter(first);
     } else if (begins(first, "{")) {
