@@ -43,16 +43,15 @@ bool base64_decode(const char *text, size_t size, uint8_t *ret, size_t *ret_size
     if (size % 4 != 0) {
         return false;
     }
-    size_t padding = size == 0               ? 0
-                     : text[size - 2] == '=' ? 2
-                     : text[size - 1] == '=' ? 1
-                                             : 0;
+    size_t padding = size == 0 ? 0 : text[size - 2] == '=' ? 2 : text[size - 1] == '=' ? 1 : 0;
     size_t written = 0;
     for (size_t at = 0; at < size; at += 4) {
         size_t digits = at + 4 == size ? 4 - padding : 4;
         uint32_t bits = 0, wrong = 0;
         for (size_t i = 0; i < 4; i++) {
-            uint32_t digit = i < digits ? digit_of(text[at + i]) : text[at + i] == '=' ? 0 : NO_DIGIT;
+            uint32_t digit = i < digits            ? digit_of(text[at + i])
+                             : text[at + i] == '=' ? 0
+                                                   : NO_DIGIT;
             wrong |= digit & NO_DIGIT;
             bits = bits << 6 | (digit & 63);
         }

@@ -10,7 +10,7 @@
 
 struct engine_import *imports_gather(size_t *ret_count)
 {
-    typedef const struct engine_import *table(size_t *ret_count);
+    typedef const struct engine_import *table(size_t * ret_count);
     static table *const tables[] = {abi_imports, handler_imports, rusm_imports,
                                     handler_rusm_imports};
     struct engine_import *all = NULL;

@@ -62,10 +62,11 @@ static const char *choose_action(const struct manifest_target *target, bool conn
         return NULL;
     }
     if (connection && target->action != NULL) {
-        complain(at,
-                 "'%s' serves a whole connection: name it without the action '%s' (RUSM: a route of "
-                 "protocol \"ws\" or \"sse\")",
-                 name, target->action);
+        complain(
+            at,
+            "'%s' serves a whole connection: name it without the action '%s' (RUSM: a route of "
+            "protocol \"ws\" or \"sse\")",
+            name, target->action);
         return NULL;
     }
     const char *entry = target->component->entry.value;
@@ -88,9 +89,9 @@ static bool fill_handler(const struct origin *origin, const struct manifest_targ
     struct err err = {0};
     bool stock = component_is_http(ret->component) && target->action == NULL && !websocket;
     ret->rusm = component_is_rusm(ret->component) && !stock;
-    const char *entry = ret->rusm ? choose_action(target, websocket || ret->events_only,
-                                                  &ret->action, at)
-                                  : choose_entry(target, ret->component, websocket, at);
+    const char *entry = ret->rusm
+                            ? choose_action(target, websocket || ret->events_only, &ret->action, at)
+                            : choose_entry(target, ret->component, websocket, at);
     if (entry == NULL) {
         return false;
     }

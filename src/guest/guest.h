@@ -15,8 +15,9 @@ struct guest;
 
 /** A process through which a guest speaks to its client: what the guest sends there waits for room. */
 struct guest_outlet {
-    struct pid pid;    /**< Constant. */
-    atomic_bool waits; /**< The guest sets it and tries once more; the outlet takes it back, and wakes the guest. */
+    struct pid pid; /**< Constant. */
+    atomic_bool
+        waits; /**< The guest sets it and tries once more; the outlet takes it back, and wakes the guest. */
 };
 
 /** What a kind of guest does besides running. Constant; every member may be NULL but `kind`. */

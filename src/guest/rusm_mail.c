@@ -128,8 +128,7 @@ static bool is_readable(struct guest *guest, struct rusm_desk *desk, const struc
     case ABI_MAIL_FRAME:
         return true;
     case ABI_MAIL_DOWN:
-        return component_kind(guest->component) == ENGINE_COMPONENT &&
-               tell_down(desk, mail, ret);
+        return component_kind(guest->component) == ENGINE_COMPONENT && tell_down(desk, mail, ret);
     default: /* what its client said last, which the end of its outlet tells, too; exit signals */
         return false;
     }

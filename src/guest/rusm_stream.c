@@ -172,8 +172,7 @@ enum engine_call_result rusm_stream_read(struct engine_call *call)
     struct guest *guest = guest_of_call(call);
     struct rusm_desk *desk = rusm_desk_of(call);
     if (desk == NULL ||
-        (!call->direct &&
-         guest_window(call, call->arguments[1], call->arguments[2]) == NULL)) {
+        (!call->direct && guest_window(call, call->arguments[1], call->arguments[2]) == NULL)) {
         return ENGINE_CALL_TRAP;
     }
     if (call->state == 0) {

@@ -19,7 +19,8 @@ struct word {
 
 static const struct word NODE_WORDS[] = {
     {"listen", IGNORED,
-     "is where RUSM is attached to; mote has a socket of its own for 'mote ps' and 'mote top': remove it"},
+     "is where RUSM is attached to; mote has a socket of its own for 'mote ps' and 'mote top': "
+     "remove it"},
     {"profile", IGNORED,
      "says how much of the machine RUSM takes; write workers = N in [node] instead"},
     {"ticks_per_second", IGNORED, "is of RUSM's observer, which mote has not; remove it"},
@@ -39,7 +40,8 @@ static const struct word SERVE_WORDS[] = {
      "names a hook in the host, which mote does not run, and without it anybody would be let in; "
      "check requests in their handlers, or in a proxy in front, and remove it"},
     {"source", REFUSED,
-     "names Wasm that is fetched, which mote does not do; put it into wasm/NAME.wasm and remove it"},
+     "names Wasm that is fetched, which mote does not do; put it into wasm/NAME.wasm and remove "
+     "it"},
 };
 
 static const struct word TLS_WORDS[] = {{"cert", RENAMED, "certificate"}};
@@ -183,7 +185,8 @@ static void translate_log(struct rewriting *tree)
 static void translate_routes(struct rewriting *tree, const struct toml_node *routes)
 {
     struct loader *loader = tree->loader;
-    for (struct toml_node *node = first_of(tree, routes); node != NULL; node = next_of(tree, node)) {
+    for (struct toml_node *node = first_of(tree, routes); node != NULL;
+         node = next_of(tree, node)) {
         struct route_key key;
         struct err err;
         if (route_key_parse(node->key, &key, &err) && strcmp(key.method, "GET") == 0) {
@@ -247,10 +250,11 @@ static void translate_component(struct rewriting *tree, struct toml_node *compon
     const struct toml_node *dynamic = member_of(tree, component, "dynamic");
     struct toml_node *source = member_of(tree, component, "source");
     if (dynamic != NULL) {
-        problem_warning(loader->problems, loader_key(loader, dynamic),
-                        "'%.64s' is a template for code that arrives at run time, which this version "
-                        "of mote does not run: it is left out, and spawn-from fails; remove it",
-                        component->key);
+        problem_warning(
+            loader->problems, loader_key(loader, dynamic),
+            "'%.64s' is a template for code that arrives at run time, which this version "
+            "of mote does not run: it is left out, and spawn-from fails; remove it",
+            component->key);
         remove_child(tree, components, component);
         return;
     }
@@ -301,9 +305,10 @@ static void translate_capability(struct rewriting *tree, struct toml_node *capab
     }
     if (bridges != NULL && bridges->kind == TOML_ARRAY) {
         if (bridges->first_child != 0) {
-            problem_error(loader->problems, loader_key(loader, bridges),
-                          "'bridges' names interfaces that an app's own host code offers, which mote "
-                          "has not; make each a component that is called, and remove it");
+            problem_error(
+                loader->problems, loader_key(loader, bridges),
+                "'bridges' names interfaces that an app's own host code offers, which mote "
+                "has not; make each a component that is called, and remove it");
         }
         remove_child(tree, capability, bridges);
     }

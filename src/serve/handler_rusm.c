@@ -21,8 +21,7 @@ static void grace_over(struct timer *timer)
 static void before_turn(struct guest *guest, void *context)
 {
     struct outlet *outlet = context;
-    if (LIKELY(!atomic_load_explicit(&outlet->over, memory_order_acquire)) ||
-        outlet->grace_began) {
+    if (LIKELY(!atomic_load_explicit(&outlet->over, memory_order_acquire)) || outlet->grace_began) {
         return;
     }
     outlet->grace_began = true;
@@ -50,6 +49,7 @@ static void guest_exited(struct guest *guest, void *context, const struct exit *
     /* Release: pairs with the acquire in the outlet's turn, which then has all mail of the guest. */
     atomic_store_explicit(&outlet->ended, 1 + (unsigned)exit->exit_class, memory_order_release);
     process_wake(&outlet->process);
+    outlet_part(outlet);
     process_release(&outlet->process);
 }
 
@@ -127,8 +127,7 @@ bool rusm_open_frames(struct exchange *exchange, const struct handler *handler, 
 
 void rusm_dispatch(struct exchange *exchange, const struct handler *handler, struct loop *loop)
 {
-    dispatch_request(exchange, handler, loop,
-                     handler->events_only ? OUTLET_EVENTS : OUTLET_REPLY);
+    dispatch_request(exchange, handler, loop, handler->events_only ? OUTLET_EVENTS : OUTLET_REPLY);
 }
 
 /* ---- host functions ---- */

@@ -157,6 +157,27 @@ static void finish_exchange(struct outlet *outlet, unsigned status)
             .pid = outlet->guest != NULL ? outlet->guest->pid.raw : 0});
 }
 
+void outlet_part(struct outlet *outlet)
+{
+    /* Both orders: who comes second sees what the first one did. */
+    bool second = atomic_fetch_add_explicit(&outlet->parted, 1, memory_order_acq_rel) == 1;
+    if (second && outlet->channel != NULL) {
+        websocket_channel_release(TAKE(outlet->channel));
+    }
+}
+
+static void tell_guest(struct outlet *outlet, bool left)
+{
+    if (outlet->guest == NULL) {
+        return;
+    }
+    if (left && outlet->handler->cancel_on_disconnect) {
+        process_stop(outlet->guest, STOP_KILL, "disconnect");
+    }
+    atomic_store_explicit(&outlet->door.waits, false, memory_order_seq_cst);
+    process_wake(outlet->guest);
+}
+
 static void outlet_exited(struct process *process, const struct exit *exit)
 {
     struct outlet *outlet = outlet_of(process);
@@ -169,14 +190,8 @@ static void outlet_exited(struct process *process, const struct exit *exit)
     } else {
         finish_exchange(outlet, status);
     }
-    if (outlet->guest == NULL) {
-        return;
-    }
-    if (left && outlet->handler->cancel_on_disconnect) {
-        process_stop(outlet->guest, STOP_KILL, "disconnect");
-    }
-    atomic_store_explicit(&outlet->door.waits, false, memory_order_seq_cst);
-    process_wake(outlet->guest);
+    tell_guest(outlet, left);
+    outlet_part(outlet);
 }
 
 static void outlet_destroy(struct process *process)
@@ -257,9 +272,9 @@ bool outlet_start(struct outlet *outlet, struct worker *worker, struct err *err)
 {
     if (outlet->kind != OUTLET_FRAMES) {
         /* Before the start: it may run, and end, on another worker. */
-        exchange_attach(outlet->exchange, (struct exchange_waker){.wake = wake,
-                                                                  .gone = client_gone,
-                                                                  .argument = outlet});
+        exchange_attach(
+            outlet->exchange,
+            (struct exchange_waker){.wake = wake, .gone = client_gone, .argument = outlet});
     }
     if (process_start(&outlet->process, worker, err)) {
         return true;
@@ -273,25 +288,15 @@ bool outlet_start(struct outlet *outlet, struct worker *worker, struct err *err)
 void outlet_discard(struct outlet *outlet)
 {
     atomic_store_explicit(&outlet->over, true, memory_order_release);
-    if (outlet->guest != NULL) {
-        process_stop(outlet->guest, STOP_KILL, "disconnect");
-    }
+    outlet_part(outlet); /* the guest, */
+    outlet_part(outlet); /* and itself */
     process_discard(&outlet->process);
 }
 
-bool outlet_spawn(struct outlet *outlet, const void *first, size_t first_bytes, uint64_t deadline_ns,
-                  struct worker *worker, struct err *err)
+static bool spawn_guest(struct outlet *outlet, uint64_t deadline_ns, struct worker *worker,
+                        struct err *err)
 {
     const struct handler *handler = outlet->handler;
-    uint64_t most = component_grant(handler->component)->mailbox.bytes;
-    if (most != 0 && first_bytes > most) {
-        return err_set(err, ERR_LIMIT, "what it gets is more than mailbox-bytes");
-    }
-    struct message *message = message_create(outlet->process.pid.raw, OUTLET_DATA, first,
-                                             first_bytes);
-    if (message == NULL) {
-        return err_set_memory(err);
-    }
     struct guest_options options = {.entry = handler->entry,
                                     .role = &outlet_roles[outlet->kind],
                                     .context = outlet,
@@ -300,9 +305,22 @@ bool outlet_spawn(struct outlet *outlet, const void *first, size_t first_bytes, 
     process_retain(&outlet->process); /* the guest's */
     if (!guest_spawn(outlet->process.node, handler->component, &options, worker, &outlet->guest,
                      err)) {
-        message_destroy(message);
         process_release(&outlet->process);
         return false;
+    }
+    return true;
+}
+
+bool outlet_spawn(struct outlet *outlet, const void *first, size_t first_bytes,
+                  uint64_t deadline_ns, struct worker *worker, struct err *err)
+{
+    struct message *message = message_create(outlet->process.pid.raw, OUTLET_DATA, first,
+                                             first_bytes);
+    if (message == NULL || !spawn_guest(outlet, deadline_ns, worker, err)) {
+        outlet_part(outlet);
+        bool none = message == NULL;
+        message_destroy(message);
+        return none ? err_set_memory(err) : false;
     }
     if (!process_send_to(outlet->guest, message)) {
         message_destroy(message); /* It has ended already, or others have filled its mailbox. */

@@ -29,32 +29,34 @@ enum outlet_label {
 };
 
 struct outlet {
-    struct process process; /* first */
-    enum outlet_kind kind;                /* constant */
-    const struct handler *handler;        /* constant */
-    struct exchange *exchange;            /* constant: held */
-    struct websocket_channel *channel;    /* constant: held; of frames */
-    struct guest_outlet door;             /* what the guest sees of it */
-    struct process *guest;                /* held; NULL: not spawned. Constant for frames and events */
-    atomic_bool gone;                     /* any thread: the client has left */
-    atomic_bool over;                     /* any thread: it has ended itself */
-    atomic_uint ended;                    /* any thread: 1 + the exit class of the guest; 0: it lives */
-    bool refused;                         /* written before `ended`: the guest found no room */
-    uint64_t began_ns;                    /* constant */
-    bool asked;                           /* not of frames: the guest is there, and knows what it shall do */
-    bool answered;                        /* of a reply: the head is out */
-    struct rusm_request writer;           /* of a reply */
-    struct bytes text;                    /* of a reply: the request; of events: what is sent of one */
-    size_t held;                          /* counted for `text` */
-    struct rusm_reply reply;              /* of a reply */
-    struct message *mail;                 /* that is going out; or NULL */
-    size_t moved;                         /* of it, or of the answer's body */
-    struct sse_event event;               /* of events: `mail`, read */
+    struct process process;        /* first */
+    enum outlet_kind kind;         /* constant */
+    const struct handler *handler; /* constant */
+    struct exchange *exchange;     /* constant: held */
+    struct websocket_channel
+        *channel;             /* held until both have parted, for it holds the outlet; of frames */
+    struct guest_outlet door; /* what the guest sees of it */
+    struct process *guest;    /* held; NULL: not spawned. Constant for frames and events */
+    atomic_bool gone;         /* any thread: the client has left */
+    atomic_bool over;         /* any thread: it has ended itself */
+    atomic_uint ended;        /* any thread: 1 + the exit class of the guest; 0: it lives */
+    bool refused;             /* written before `ended`: the guest found no room */
+    uint64_t began_ns;        /* constant */
+    bool asked;               /* not of frames: the guest is there, and knows what it shall do */
+    bool answered;            /* of a reply: the head is out */
+    struct rusm_request writer; /* of a reply */
+    struct bytes text;          /* of a reply: the request; of events: what is sent of one */
+    size_t held;                /* counted for `text` */
+    struct rusm_reply reply;    /* of a reply */
+    struct message *mail;       /* that is going out; or NULL */
+    size_t moved;               /* of it, or of the answer's body */
+    struct sse_event event;     /* of events: `mail`, read */
     struct sse_cursor cursor;
-    unsigned status;                      /* how it ends: of exchange_outcome */
-    const char *why;                      /* with a status: constant, or in `reply`; or NULL */
-    bool grace_began;                     /* guest's owner */
-    struct timer grace;                   /* guest's owner starts; fires a kill */
+    atomic_uint parted; /* any thread: of the outlet and its guest, how many have ended */
+    unsigned status;    /* how it ends: of exchange_outcome */
+    const char *why;    /* with a status: constant, or in `reply`; or NULL */
+    bool grace_began;   /* guest's owner */
+    struct timer grace; /* guest's owner starts; fires a kill */
 };
 
 /** `channel`, of frames: takes a reference of its own. It has a pid at once. NULL: out of memory. */
@@ -68,10 +70,12 @@ bool outlet_start(struct outlet *outlet, struct worker *worker, struct err *err)
 /** One that did not start, or (after a failed start) could not. */
 void outlet_discard(struct outlet *outlet);
 
-/** Spawn its guest and send it what it gets first. False: `err` as guest_spawn(); ERR_LIMIT also when that is more than it
- *  may have in its mailbox. */
-bool outlet_spawn(struct outlet *outlet, const void *first, size_t first_bytes, uint64_t deadline_ns,
-                  struct worker *worker, struct err *err) MUST_USE;
+/** Spawn its guest and send it what it gets first. False: `err` as guest_spawn(). */
+bool outlet_spawn(struct outlet *outlet, const void *first, size_t first_bytes,
+                  uint64_t deadline_ns, struct worker *worker, struct err *err) MUST_USE;
+
+/** The outlet, or its guest, has ended, or never began: the second one lets go of the channel. Any thread. */
+void outlet_part(struct outlet *outlet);
 
 /** The role of its guest, whose context is the outlet; handler_rusm.c has it. */
 extern const struct guest_role outlet_roles[];

@@ -89,7 +89,8 @@ enum outlet_step outlet_ask(struct outlet *outlet)
     }
     uint64_t most = component_grant(outlet->handler->component)->mailbox.bytes;
     if (most != 0 && outlet->text.size > most) {
-        return fail(outlet, 413, "the request is larger than its handler's mailbox (mailbox-bytes)");
+        return fail(outlet, 413,
+                    "the request is larger than its handler's mailbox (mailbox-bytes)");
     }
     struct err err = {0};
     if (!outlet_spawn(outlet, outlet->text.data, outlet->text.size, rest_ns(outlet),
@@ -117,8 +118,8 @@ static enum outlet_step refuse_reply(struct outlet *outlet, const char *why)
 /* Framing is the connection's business: what a guest says of it is left out. */
 static size_t sift_headers(struct rusm_reply *reply)
 {
-    static const char *const own[] = {"connection",        "content-length", "keep-alive", "trailer",
-                                      "transfer-encoding", "upgrade"};
+    static const char *const own[] = {"connection", "content-length",    "keep-alive",
+                                      "trailer",    "transfer-encoding", "upgrade"};
     size_t kept = 0;
     for (size_t i = 0; i < reply->header_count; i++) {
         bool out = false;
@@ -139,10 +140,10 @@ static enum outlet_step begin_answer(struct outlet *outlet)
     struct exchange *exchange = outlet->exchange;
     size_t count = sift_headers(reply), size = reply->body.size;
     bool whole = size <= exchange_whole_max(exchange, reply->status, reply->headers, count);
-    enum exchange_result result =
-        whole ? exchange_respond(exchange, reply->status, reply->headers, count, reply->body.data,
-                                 size)
-              : exchange_begin_whole(exchange, reply->status, reply->headers, count, size);
+    enum exchange_result result = whole ? exchange_respond(exchange, reply->status, reply->headers,
+                                                           count, reply->body.data, size)
+                                        : exchange_begin_whole(exchange, reply->status,
+                                                               reply->headers, count, size);
     switch (result) {
     case EXCHANGE_OK:
         outlet->answered = true;

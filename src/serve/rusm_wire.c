@@ -174,8 +174,8 @@ static enum rusm_reply_result read_body(struct rusm_reply *reply, const struct j
         return RUSM_REPLY_NO_MEMORY;
     }
     size_t size = 0;
-    if (reply->body.size > 0 && !base64_decode((const char *)reply->body.data, reply->body.size,
-                                               reply->body.data, &size)) {
+    if (reply->body.size > 0 &&
+        !base64_decode((const char *)reply->body.data, reply->body.size, reply->body.data, &size)) {
         return malformed(ret_why, "its body is no base64");
     }
     reply->body.size = size;
