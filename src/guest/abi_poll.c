@@ -147,8 +147,7 @@ static enum engine_call_result rest(struct engine_call *call, struct poll *poll,
 {
     struct guest *guest = guest_of_call(call);
     /* A clock alone is waited for also by who lost its client: answering early would have it ask again, without end. */
-    if (!poll->things && poll->timeout_ns != 0 &&
-        node_now_ns(guest->process.node) < call->state) {
+    if (!poll->things && poll->timeout_ns != 0 && node_now_ns(guest->process.node) < call->state) {
         return ENGINE_CALL_PARK;
     }
     if (poll->mail) {
