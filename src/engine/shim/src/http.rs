@@ -5,7 +5,7 @@
 //! C is asked only inside a poll, and a client that does not read holds the guest at its next write.
 
 use crate::ffi::slice_of;
-use crate::fiber::{Held, Run, store};
+use crate::fiber::{Fiber, Held, Run, store};
 use crate::image::{ComponentCode, Image};
 use crate::store::{Data, HostTrap};
 use crate::wasi::Preview2;
