@@ -116,7 +116,7 @@ static bool find_go(struct err *err)
     return err_set(
         err, ERR_NOT_FOUND,
         "%s%s%s: install Go 1.%d or newer, from https://go.dev/dl or a package (Debian 13: "
-        "apt-get install -t trixie-backports golang-go; Debian 12 has none that is new enough)",
+        "apt-get install golang-go; that of Debian 12 is too old)",
         line[0] != '\0' ? "'go' is " : "cannot run 'go'", line,
         line[0] != '\0' ? ", which is too old" : "", GO_MINOR_MIN);
 }

@@ -4,4 +4,4 @@ go 1.24
 
 require mote.dev/mote v0.0.0
 
-replace mote.dev/mote => ../../../sdk/go
+replace mote.dev/mote => ./.mote/go

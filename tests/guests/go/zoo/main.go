@@ -1,4 +1,4 @@
-// One entry for everything that a guest in Go does; test_go.py drives them.
+// One entry for each thing that a guest in Go does without net/http; test_go.py drives them.
 package main
 
 import (
@@ -6,14 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net/http"
 	"strconv"
 	"time"
 
 	"mote.dev/mote"
-	"mote.dev/mote/logger"
-	"mote.dev/mote/web"
 )
 
 func main() {}
@@ -21,70 +17,53 @@ func main() {}
 //go:wasmexport hello
 func hello() { _ = mote.RespondText(200, "hello "+mote.Param("name")+"\n") }
 
-// An http.Handler for several paths.
-//
-//go:wasmexport pages
-func pages() {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /web/hello/{name}", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Method", r.Method)
-		fmt.Fprintf(w, "hello %s, %s\n", r.PathValue("name"), r.Header.Get("X-From"))
-	})
-	mux.HandleFunc("POST /web/echo", echo)
-	mux.HandleFunc("GET /web/crash", func(http.ResponseWriter, *http.Request) {
-		var nobody map[string]int
-		nobody["x"] = 1
-	})
-	mux.HandleFunc("GET /web/ticks", ticks)
-	mux.HandleFunc("GET /web/fetch", fetch)
-	mux.HandleFunc("GET /web/log", func(w http.ResponseWriter, _ *http.Request) {
-		logger.New().With("who", "zoo").Info("a line of slog", slog.Int("number", 7))
-		w.WriteHeader(http.StatusNoContent)
-	})
-	web.Serve(mux)
-}
-
 // Each piece goes back as it comes.
-func echo(w http.ResponseWriter, r *http.Request) {
-	buffer := make([]byte, 4096)
-	for {
-		size, err := r.Body.Read(buffer)
-		_, _ = w.Write(buffer[:size])
-		w.(http.Flusher).Flush()
-		if err == io.EOF {
-			return
-		}
-		if err != nil {
-			panic(err)
-		}
+//
+//go:wasmexport echo
+func echo() {
+	answer, err := mote.Begin(200, "content-type: "+mote.Header("content-type")+"\n", -1)
+	if err == nil {
+		_, err = io.Copy(answer, mote.Body)
+	}
+	if err != nil {
+		panic(err)
 	}
 }
 
-func ticks(w http.ResponseWriter, r *http.Request) {
-	for i := range 3 {
-		fmt.Fprintf(w, "tick %d\n", i)
-		w.(http.Flusher).Flush()
-		select {
-		case <-time.After(time.Millisecond):
-		case <-r.Context().Done():
-			return
-		}
-	}
+//go:wasmexport crash
+func crash() {
+	var nobody map[string]int
+	nobody["x"] = 1
 }
 
-func fetch(w http.ResponseWriter, r *http.Request) {
-	answer, err := http.Get(r.URL.Query().Get("url"))
+//go:wasmexport stuck
+func stuck() { <-make(chan int) }
+
+// Asks somebody else, who answers only once the other goroutine has asked, too.
+//
+//go:wasmexport fetch
+func fetch() {
+	go func() {
+		<-time.After(time.Millisecond)
+		if fetch, err := mote.StartFetch("GET", mote.QueryValue("url")+"release", "x-from: go\n", -2); err == nil {
+			_ = fetch.Head()
+			fetch.Close()
+		}
+	}()
+	fetch, err := mote.StartFetch("GET", mote.QueryValue("url"), "x-from: go\n", -2)
+	if err == nil {
+		err = fetch.Head()
+	}
 	if errors.Is(err, mote.ErrDenied) {
-		http.Error(w, "denied", http.StatusForbidden)
+		_ = mote.RespondText(403, "denied\n")
 		return
 	}
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
+		_ = mote.RespondText(502, err.Error()+"\n")
 		return
 	}
-	defer answer.Body.Close()
-	w.WriteHeader(answer.StatusCode)
-	_, _ = io.Copy(w, answer.Body)
+	body, err := io.ReadAll(fetch.Answer)
+	_ = mote.RespondText(fetch.Status, fmt.Sprintf("%s, %v\n", body, err))
 }
 
 //go:wasmexport events
@@ -133,6 +112,7 @@ var (
 	add   = mote.Function[Sum, int]{Service: "counter", Name: "add"}
 	fails = mote.Function[string, struct{}]{Service: "counter", Name: "fails"}
 	slow  = mote.Function[struct{}, string]{Service: "counter", Name: "slow"}
+	never = mote.Function[struct{}, struct{}]{Service: "counter", Name: "never"}
 	other = mote.Function[struct{}, struct{}]{Service: "counter", Name: "not there"}
 )
 
@@ -149,6 +129,9 @@ func counter() {
 		return struct{}{}, fmt.Errorf("because %s: %w", why, mote.ErrLimit)
 	})
 	service.Others = func(mail *mote.Mail) { // answered later, by a goroutine
+		if mail.Label == mote.Label("never") {
+			return
+		}
 		if mail.Kind != mote.Asked || mail.Label != mote.Label("slow") {
 			_ = mail.Reply(nil, mote.ErrNotFound)
 			return
@@ -184,7 +167,7 @@ func calls() {
 	text += fmt.Sprintf("other: %t\n", errors.Is(err, mote.ErrNotFound))
 	short, cancel := context.WithTimeout(ctx, time.Nanosecond)
 	defer cancel()
-	_, err = slow.Call(short, struct{}{})
+	_, err = never.Call(short, struct{}{})
 	text += fmt.Sprintf("late: %t\n", errors.Is(err, mote.ErrTimeout))
 	_ = mote.RespondText(200, text+<-answer)
 }
