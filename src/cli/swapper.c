@@ -86,10 +86,14 @@ static void end(struct swapper *swapper)
 {
     (void)pthread_join(swapper->thread, NULL);
     swapper->runs = false;
-    if (swapper->report.size == 0) {
+    struct bytes *report = &swapper->report;
+    if (report->size == 0) {
         answer(swapper, 200, "nothing has changed");
-    } else if (bytes_terminate(&swapper->report)) {
-        answer(swapper, swapper->refused ? 500 : 200, (const char *)swapper->report.data);
+        return;
+    }
+    report->size--; /* the answer brings an end of line of its own */
+    if (bytes_terminate(report)) {
+        answer(swapper, swapper->refused ? 500 : 200, (const char *)report->data);
     } else {
         answer(swapper, 500, "out of memory");
     }

@@ -1,5 +1,6 @@
-#include "base/log.h"
 #include "guest/component_internal.h"
+
+#include "base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
