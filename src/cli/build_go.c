@@ -141,7 +141,7 @@ static bool write_kit(const char *module, struct err *err)
     if (strstr(text, "./" KIT_FOLDER) == NULL || !joined(path, module, KIT_FOLDER)) {
         return true;
     }
-    return kit_write(kit_go, kit_go_count, path, err);
+    return kit_write(kit_go, path, err);
 }
 
 /* The package as `go build` names it, seen from its module. */

@@ -23,7 +23,7 @@ static bool make_way(const char *path, struct err *err)
     return true;
 }
 
-static bool is_there(const struct kit_file *kept, const char *path)
+static bool is_there(const struct embedded *kept, const char *path)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
@@ -40,7 +40,7 @@ static bool is_there(const struct kit_file *kept, const char *path)
     return same && at == kept->size_bytes;
 }
 
-static bool write_one(const struct kit_file *kept, const char *path, struct err *err)
+static bool write_one(const struct embedded *kept, const char *path, struct err *err)
 {
     if (!make_way(path, err)) {
         return false;
@@ -53,14 +53,14 @@ static bool write_one(const struct kit_file *kept, const char *path, struct err 
     return good || err_set_os(err, errno, "write %s", path);
 }
 
-bool kit_write(const struct kit_file *files, size_t count, const char *folder, struct err *err)
+bool kit_write(const struct embedded *files, const char *folder, struct err *err)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (const struct embedded *file = files; file->path != NULL; file++) {
         char path[PATH_BYTES];
-        if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, files[i].path) >= sizeof path) {
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, file->path) >= sizeof path) {
             return err_set_os(err, ENAMETOOLONG, "write the SDK below %s", folder);
         }
-        if (!is_there(&files[i], path) && !write_one(&files[i], path, err)) {
+        if (!is_there(file, path) && !write_one(file, path, err)) {
             return false;
         }
     }
