@@ -13,5 +13,4 @@
 extern const struct embedded kit_go[];
 
 /** Write the files below `folder`, which is made; what is there already as it should be is left as it is. False: ERR_OS. */
-bool kit_write(const struct kit_file *files, size_t count, const char *folder, struct err *err)
-    MUST_USE;
+bool kit_write(const struct embedded *files, const char *folder, struct err *err) MUST_USE;
