@@ -8,3 +8,7 @@
 
 extern const unsigned char sdk_header[];
 extern const size_t sdk_header_bytes;
+
+/** The same of sdk/c/mote_app.h. */
+extern const unsigned char sdk_app_header[];
+extern const size_t sdk_app_header_bytes;
