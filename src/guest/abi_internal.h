@@ -17,12 +17,15 @@
 ABI_GUEST(ABI_DECLARE)
 #undef ABI_DECLARE
 
+struct rusm_desk;
+
 /** What a guest that talks to others has under way. Made at its first such call. */
 struct post {
     struct message *mail;    /**< The last one, when its body did not fit; or NULL. */
     uint64_t call_reference; /**< Of the call() that waits. */
     struct payload *payload; /**< Of the publish() under way; or NULL. */
     struct publishing publishing;
+    struct rusm_desk *desk; /**< Of a guest made for RUSM (rusm_internal.h); or NULL. */
 };
 
 /** The guest's, made if need be. NULL: out of memory. */

@@ -149,7 +149,7 @@ fn artefact<T>(
 /// The modules that are offered, for an error.
 fn offered(imports: &[CImport], wasi: bool) -> Vec<String> {
     let mut modules: Vec<String> = Vec::new();
-    for import in imports {
+    for import in imports.iter().filter(|import| import.is_for_modules()) {
         let module = unsafe { str_of(import.module_name()) };
         if !modules.iter().any(|one| *one == module) {
             modules.push(module.into_owned());
@@ -206,7 +206,7 @@ fn link_module(
     wasi: bool,
 ) -> Answer<InstancePre<Data>> {
     let mut linker = Linker::new(&engine.engine);
-    for import in imports {
+    for import in imports.iter().filter(|import| import.is_for_modules()) {
         unsafe { host::link(&mut linker, &engine.engine, import) }?;
     }
     if wasi && module.imports().any(|import| import.module() == PREVIEW1) {
@@ -304,10 +304,9 @@ fn link_component(
             .and_then(|()| wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker))
             .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
     }
-    if kind.imports(&engine.engine).any(|(name, _)| typed::is_ours(name)) {
-        typed::link(&mut linker, imports)
-            .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
-    }
+    let names: Vec<&str> = kind.imports(&engine.engine).map(|(name, _)| name).collect();
+    typed::link(&mut linker, imports, names.into_iter())
+        .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
     linker.instantiate_pre(component).or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))
 }
 
