@@ -81,6 +81,10 @@ enum engine_call_result abi_wait_on(struct engine_call *call);
 /** Something is there: no wake is wanted any more. */
 void abi_wait_end(struct engine_call *call);
 
+/** Look at one thing to wait for. 1: ready, 0: not yet, and the process is woken then; below: what is wrong with it. `*ret_again`
+ *  becomes true when only the next turn can tell. */
+int32_t abi_wait_look(struct guest *guest, const struct abi_wait *entry, bool *ret_again);
+
 /** The unit of work is over: it waits for mail; and the next one begins. For roles with unit_ns. */
 void abi_unit_rest(struct guest *guest);
 void abi_unit_begin(struct guest *guest);

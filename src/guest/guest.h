@@ -42,7 +42,8 @@ struct guest_role {
 };
 
 struct guest_options {
-    uint32_t entry;                /**< From component_entry(). */
+    uint32_t entry;         /**< From component_entry(). */
+    const char *entry_name; /**< Instead, by its name in the code as it is now; NULL: `entry`. */
     const struct guest_role *role; /**< Borrowed. */
     void *context;                 /**< The role's; borrowed until `exited`. */
     uint64_t deadline_ns;          /**< Of its first unit of work; 0: none. */

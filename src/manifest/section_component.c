@@ -135,7 +135,7 @@ static void check_processes(struct loader *loader, const struct toml_node *table
 static void check_resident(struct loader *loader, const struct toml_node *table,
                            struct manifest_component *component)
 {
-    static const char *const KEYS[] = {"restart", "shutdown-ms", "start-timeout-ms"};
+    static const char *const KEYS[] = {"restart", "shutdown-ms", "start-timeout-ms", "code-change"};
     const struct toml_node *resident = section_key(loader, table, "resident");
 
     if (resident != NULL && resident->kind != TOML_BOOLEAN) {

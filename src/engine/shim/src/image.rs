@@ -20,6 +20,8 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 const KIND_MODULE: c_int = 0;
 const PREVIEW1: &str = "wasi_snapshot_preview1";
+const OURS: &str = "mote";
+const POLL: &str = "poll_oneoff";
 const RUN_INTERFACE: &str = "wasi:cli/run";
 const HTTP_INTERFACE: &str = "wasi:http/incoming-handler";
 /// So many names of exports are listed in an error.
@@ -186,6 +188,17 @@ fn link_exit(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     Ok(())
 }
 
+/// Who imports our poll_oneoff waits in it wherever the standard library of its language waits.
+fn link_poll(linker: &mut Linker<Data>, module: &Module) -> wasmtime::Result<()> {
+    let mut imports = module.imports();
+    if imports.any(|import| import.module() == OURS && import.name() == POLL) {
+        linker.allow_shadowing(true);
+        linker.alias(OURS, POLL, PREVIEW1, POLL)?;
+        linker.allow_shadowing(false);
+    }
+    Ok(())
+}
+
 fn link_module(
     engine: &Engine,
     module: &Module,
@@ -201,6 +214,7 @@ fn link_module(
         wasmtime_wasi::p1::add_to_linker_async(&mut linker, wasi::preview1)
             .and_then(|()| denial::link(&mut linker))
             .and_then(|()| link_exit(&mut linker))
+            .and_then(|()| link_poll(&mut linker, module))
             .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
     }
     linker.instantiate_pre(module).map_err(|error| {
