@@ -473,6 +473,9 @@ MOTE_IMPORT("reply")
 int32_t mote_abi_reply(uint64_t pid, uint64_t reference, uint64_t label, const void *data,
                        size_t data_size, int32_t stream);
 MOTE_IMPORT("wait") int32_t mote_abi_wait(struct mote_wait *set, size_t count, int64_t timeout);
+MOTE_IMPORT("poll_oneoff")
+int32_t mote_abi_poll_oneoff(uint32_t subscriptions, uint32_t events, uint32_t subscription_count,
+                             uint32_t written);
 MOTE_IMPORT("link") int32_t mote_abi_link(uint64_t pid);
 MOTE_IMPORT("unlink") int32_t mote_abi_unlink(uint64_t pid);
 MOTE_IMPORT("monitor") int64_t mote_abi_monitor(uint64_t pid);

@@ -43,6 +43,7 @@ static const struct {
 } headers[] = {
     {"mote.h", sdk_header, &sdk_header_bytes},
     {"mote_app.h", sdk_app_header, &sdk_app_header_bytes},
+    {"mote_cbor.h", sdk_cbor_header, &sdk_cbor_header_bytes},
 };
 
 bool toolchain_write_headers(const char *folder, struct err *err)
