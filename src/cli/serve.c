@@ -29,7 +29,8 @@ static void print_help(void)
          "  --listen ADDRESS    host:port, [ipv6]:port or unix:path in place of the manifest's\n"
          "                      first listener; again for the second, and so on; port 0: any free\n"
          "  --cache FOLDER      where compiled code is kept (default: the user's cache folder)\n"
-         "  --notice FILE       while that file exists, browsers get it in place of every page, with\n"
+         "  --notice FILE       while that file exists, browsers get it in place of every page, "
+         "with\n"
          "                      status 500: what `mote dev` says of errors");
 }
 
@@ -148,12 +149,10 @@ static int serve(struct app_options *options, char **argv)
 
 int command_serve(int argc, char **argv)
 {
-    static const struct option longs[] = {{"file", required_argument, NULL, 'f'},
-                                          {"listen", required_argument, NULL, 'l'},
-                                          {"cache", required_argument, NULL, 'c'},
-                                          {"notice", required_argument, NULL, 'n'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
+    static const struct option longs[] = {
+        {"file", required_argument, NULL, 'f'},  {"listen", required_argument, NULL, 'l'},
+        {"cache", required_argument, NULL, 'c'}, {"notice", required_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},        {0}};
     const char *listen[LISTEN_MAX];
     struct app_options options = {.path = "mote.toml", .listen = listen};
     for (int option; (option = getopt_long(argc, argv, "f:h", longs, NULL)) != -1;) {
