@@ -1,3 +1,4 @@
+#include "cli/build_javascript.h"
 #include "cli/command.h"
 #include "cli/toolchain.h"
 #include "manifest/manifest.h"
@@ -146,11 +147,35 @@ static void print_made(const char *name, const char *output)
     printf("%s: %s (%llu bytes)\n", name, output, size);
 }
 
+/* The same of a script. */
+static bool build_script(const char *folder, const char *source,
+                         const struct manifest_component *component, bool force, struct err *err)
+{
+    const char *output = component->source.value;
+    char *item = strdup(source);
+    struct sources sources = {.items = {item}, .count = 1};
+    bool good = item != NULL || err_set_memory(err);
+    if (good && !force && build_javascript_is_alone(source) && up_to_date(output, &sources)) {
+        printf("%s: up to date\n", component->name);
+    } else if (good) {
+        good = make_parent(output, err) && build_javascript(folder, source, output, err);
+        if (good) {
+            print_made(component->name, output);
+        }
+    }
+    sources_fini(&sources);
+    return good;
+}
+
 /* True: made, up to date, or not ours to make. */
 static bool build_component(struct toolchain *toolchain, const char *folder,
                             const struct manifest_component *component, bool force, struct err *err)
 {
     const char *output = component->source.value;
+    char script[PATH_BYTES];
+    if (build_javascript_find(folder, output, script, sizeof script)) {
+        return build_script(folder, script, component, force, err);
+    }
     struct sources sources = {0};
     bool good = find_sources(folder, output, &sources) || err_set_memory(err);
     if (good && sources.count == 0) {
