@@ -27,7 +27,8 @@ fail()
 
 inputs()
 {
-    printf '%s\n' "$here/quickjs.sh" "$here/quickjs/Cargo.toml" "$here/quickjs/Cargo.lock" "$root/sdk/c/mote.h"
+    printf '%s\n' "$here/quickjs.sh" "$here/quickjs/Cargo.toml" "$here/quickjs/Cargo.lock" \
+        "$here/quickjs/patch.sed" "$root/sdk/c/mote.h"
     find "$runtime" -name '*.[ch]' -o -name '*.js' | LC_ALL=C sort
 }
 
@@ -76,11 +77,11 @@ fi
 quickjs=$sources/quickjs
 ada=$sources/deps
 
-# For WASI QuickJS believes that there is no telling how deep its stack is. There is, with the stack at the bottom of
-# the memory.
-sed 's/^#if defined(__wasi__)$/#if 0/' "$quickjs/quickjs.c" >"$work/quickjs.c"
-[ "$(cmp -l "$quickjs/quickjs.c" "$work/quickjs.c" 2>/dev/null | wc -l)" -gt 0 ] ||
-    fail 'quickjs.c has no such line' 'was the pin changed?'
+sed -f "$here/quickjs/patch.sed" "$quickjs/quickjs.c" >"$work/quickjs.c"
+cat "$runtime/quickjs_settle.h" >>"$work/quickjs.c"
+# So many lines are changed; another number is another QuickJS, which somebody has to look at.
+changed=$(diff "$quickjs/quickjs.c" "$work/quickjs.c" | grep -c '^<')
+[ "$changed" = 27 ] || fail "$changed lines of quickjs.c were changed" 'was the pin changed? See tools/quickjs/patch.sed'
 
 {
     printf '#pragma once\n#include <stddef.h>\nstatic const char web_script[] = {\n'
@@ -93,23 +94,31 @@ sed 's/^#if defined(__wasi__)$/#if 0/' "$quickjs/quickjs.c" >"$work/quickjs.c"
 } >"$work/web.h"
 
 flags='--target=wasm32-wasi -O2 -mbulk-memory -D_GNU_SOURCE -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS'
-for unit in quickjs libregexp libunicode dtoa; do
-    source=$quickjs/$unit.c
-    [ "$unit" != quickjs ] || source=$work/quickjs.c
+
+# The packages' own part takes most of the time, and seldom changes.
+objects=$cache/javascript-objects-$({ cat "$here/quickjs.sh" "$here/quickjs/Cargo.lock" "$work/quickjs.c"
+    "$clang" --version; } | sha256sum | cut -c1-24)
+if [ ! -d "$objects" ]; then
+    mkdir "$work/objects"
+    for unit in quickjs libregexp libunicode dtoa; do
+        source=$quickjs/$unit.c
+        [ "$unit" != quickjs ] || source=$work/quickjs.c
+        # shellcheck disable=SC2086
+        "$clang" $flags -w -fwrapv -fno-strict-aliasing -I "$quickjs" -c "$source" -o "$work/objects/js-$unit.o"
+    done
     # shellcheck disable=SC2086
-    "$clang" $flags -w -fwrapv -fno-strict-aliasing -I "$quickjs" -c "$source" -o "$work/js-$unit.o" &
-done
-# shellcheck disable=SC2086
-"${clang%clang*}clang++${clang##*clang}" $flags -std=c++17 -w -fno-exceptions -fno-rtti -c "$ada/ada.cpp" -o "$work/ada.o" &
+    "$clang" $flags -x c++ -std=c++17 -w -fno-exceptions -fno-rtti -c "$ada/ada.cpp" -o "$work/objects/ada.o" ||
+        fail 'the URL parser could not be compiled' 'apt-get install libc++-dev-wasm32; see above'
+    mv -T "$work/objects" "$objects" 2>/dev/null || [ -d "$objects" ] ||
+        fail "cannot move the objects to $objects" 'remove that folder and try again'
+fi
 for unit in $units; do
     # shellcheck disable=SC2086
     "$clang" $flags -std=gnu17 -Wall -Wextra -Werror -I "$root/sdk/c" -isystem "$quickjs" -isystem "$ada" -I "$work" \
-        -c "$runtime/$unit.c" -o "$work/$unit.o" ||
-        fail 'the runtime could not be compiled' 'see above'
+        -c "$runtime/$unit.c" -o "$work/$unit.o" || fail 'the runtime could not be compiled' 'see above'
 done
-wait
 "$clang" --target=wasm32-wasi -nostartfiles -Wl,--no-entry -Wl,--stack-first -Wl,-z,stack-size=1048576 \
-    -Wl,--strip-all "$work"/*.o -lc++ -lc++abi -lwasi-emulated-process-clocks -o "$work/javascript.wasm" ||
+    -Wl,--strip-all "$work"/*.o "$objects"/*.o -lc++ -lc++abi -lwasi-emulated-process-clocks -o "$work/javascript.wasm" ||
     fail 'the runtime could not be linked' \
         'apt-get install lld wasi-libc libclang-rt-dev-wasm32 libc++-dev-wasm32; see above'
 mkdir "$work/made"

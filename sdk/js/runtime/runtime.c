@@ -223,6 +223,14 @@ static __attribute__((noinline)) void stack_clear(void)
     }
 }
 
+/* QuickJS's record of itself is the one block without a count. */
+static void keep(void *block)
+{
+    if (block != runtime) {
+        quickjs_immortal(block);
+    }
+}
+
 __attribute__((export_name("mote_snapshot_run"))) const void *mote_snapshot_run(uint32_t size);
 const void *mote_snapshot_run(uint32_t size)
 {
@@ -235,7 +243,9 @@ const void *mote_snapshot_run(uint32_t size)
     memset(input, 0, size); /* it need not be in the image */
     free(input);
     if (said.status == 0) {
+        quickjs_settle(context);
         JS_RunGC(runtime);
+        memory_each(keep);
         JSMemoryUsage usage;
         JS_ComputeMemoryUsage(runtime, &usage);
         JS_SetGCThreshold(runtime, (size_t)usage.malloc_size + COLLECT_AFTER);

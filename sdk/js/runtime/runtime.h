@@ -23,6 +23,17 @@ extern const JSMallocFunctions memory_functions;
  *  instance allocates lies side by side and touches few pages, and seldom makes its memory grow. */
 void memory_settle(void);
 
+/** Call `visit` for every block that is in use, before the snapshot. */
+void memory_each(void (*visit)(void *block));
+
+/* ---- quickjs_settle.h ---- */
+
+/** Make all properties that would come to be at their first use. */
+void quickjs_settle(JSContext *ctx);
+
+/** Keep a block for ever, whoever refers to it. */
+void quickjs_immortal(void *block);
+
 /* ---- values.c ---- */
 
 /** Bytes of a string (as UTF-8), of an ArrayBuffer, or of a view of one. Ended by bytes_free(). */
