@@ -24,7 +24,7 @@ struct pool_options {
 enum { POOL_STACK_BYTES = 128 * 1024 };
 
 /** Of the class of large memories, at least: address space only, and interpreters call deep. */
-enum { POOL_LARGE_STACK_BYTES = 2 << 20 };
+enum { POOL_LARGE_STACK_BYTES = 4 << 20 };
 
 /** Create the engines. Smaller ones, with a warning, when the system refuses the planned size.
  *  NULL: ERR_LIMIT with the remedy. */

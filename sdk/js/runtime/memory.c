@@ -172,13 +172,17 @@ static void *memory_calloc(void *opaque, size_t count, size_t size)
     return block;
 }
 
-static void *large_realloc(void *block, size_t size)
+static void *large_realloc(void *opaque, void *block, size_t size)
 {
     struct large *old = (struct large *)block - 1;
-    large_unlink(old);
-    void *moved = large_new(old, size);
-    if (moved == NULL) {
-        large_link(old);
+    if (runtime_is_live) {
+        return large_new(old, size);
+    }
+    size_t usable = old->header.usable;
+    void *moved = large_new(NULL, size);
+    if (moved != NULL) {
+        memcpy(moved, block, size < usable ? size : usable);
+        memory_free(opaque, block); /* which leaves nothing of it for the image */
     }
     return moved;
 }
@@ -194,7 +198,7 @@ static void *memory_realloc(void *opaque, void *block, size_t size)
     }
     size_t usable = header_of(block)->usable;
     if (is_large(block) && size > SMALL_MAX - HEADER) {
-        return large_realloc(block, size);
+        return large_realloc(opaque, block, size);
     }
     if (!is_large(block) && size <= usable) {
         return block;

@@ -20,7 +20,7 @@ static JSRuntime *runtime;
 static JSContext *context;
 static JSValue glue, glue_begin, glue_turn, glue_failed;
 
-enum { STACK_BYTES = 512 << 10, COLLECT_AFTER = 16 << 20 };
+enum { STACK_BYTES = 384 << 10, COLLECT_AFTER = 16 << 20 };
 
 extern void __wasm_call_ctors(void);
 
@@ -210,8 +210,9 @@ static void app_load(void)
     for (size_t i = 0; i < sizeof arguments / sizeof arguments[0]; i++) {
         JS_FreeValue(context, arguments[i]);
     }
-    free(file);
+    memset(source, 0, sizes[1]);
     free(source);
+    free(file);
 }
 
 /* What loading has left on the stack would be in the image. It grows downwards, from where data begins. */
