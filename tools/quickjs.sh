@@ -44,7 +44,12 @@ copy_out()
 
 command -v "$clang" >/dev/null 2>&1 ||
     fail "no $clang was found" 'apt-get install clang lld wasi-libc libclang-rt-dev-wasm32 libc++-dev-wasm32'
-key=$({ inputs | xargs cat; "$clang" --version; } | sha256sum | cut -c1-24)
+key_of_inputs()
+{
+    { inputs | xargs -d '\n' cat; "$clang" --version; } | sha256sum | cut -c1-24
+}
+
+key=$(key_of_inputs)
 folder=$cache/javascript-$key
 if [ -f "$folder/javascript.wasm" ]; then
     copy_out
@@ -121,6 +126,7 @@ done
     -Wl,--strip-all "$work"/*.o "$objects"/*.o -lc++ -lc++abi -lwasi-emulated-process-clocks -o "$work/javascript.wasm" ||
     fail 'the runtime could not be linked' \
         'apt-get install lld wasi-libc libclang-rt-dev-wasm32 libc++-dev-wasm32; see above'
+[ "$(key_of_inputs)" = "$key" ] || fail 'a source was changed while it was compiled' 'try again'
 mkdir "$work/made"
 mv "$work/javascript.wasm" "$work/made/"
 mv -T "$work/made" "$folder" 2>/dev/null || [ -f "$folder/javascript.wasm" ] ||

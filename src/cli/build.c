@@ -20,7 +20,10 @@ static void print_help(void)
          "       mote build FILE.c... -o FILE.wasm\n\n"
          "Compiles C guests with clang for WebAssembly; mote.h comes with mote. A component whose\n"
          "source is DIR/NAME.wasm is made of NAME.c, src/NAME.c, or every src/NAME/*.c beside the\n"
-         "manifest; nothing is done when it is newer than they are.\n\n"
+         "manifest; nothing is done when it is newer than they are. Of NAME.js or NAME.ts it is "
+         "made\n"
+         "too: the script is loaded, and each instance begins with it loaded "
+         "(docs/javascript.md).\n\n"
          "  -o FILE   the output for single files\n"
          "  --force   build also what is up to date");
 }

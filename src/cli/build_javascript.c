@@ -109,7 +109,8 @@ static void find_bundler(const char *folder, char ret[PATH_BYTES])
         return;
     }
     AUTO(freep) char *whole = realpath(folder, NULL); /* it runs in that folder */
-    int length = snprintf(ret, PATH_BYTES, "%s/node_modules/.bin/esbuild", whole != NULL ? whole : "");
+    int length = snprintf(ret, PATH_BYTES, "%s/node_modules/.bin/esbuild",
+                          whole != NULL ? whole : "");
     if (length < 0 || length >= PATH_BYTES || access(ret, X_OK) != 0) {
         snprintf(ret, PATH_BYTES, "esbuild");
     }
@@ -183,10 +184,11 @@ static bool bundle(const char *folder, const char *source, struct bytes *ret, st
     int status = run_bundler(bundler, folder, whole, output);
     bool good = false;
     if (status == TOOL_MISSING) {
-        err_set(err, ERR_NOT_FOUND,
-                "%s needs a bundler, and there is no esbuild: npm install --save-dev esbuild in its "
-                "folder (Debian: apt-get install esbuild), or name one with MOTE_ESBUILD",
-                source);
+        err_set(
+            err, ERR_NOT_FOUND,
+            "%s needs a bundler, and there is no esbuild: npm install --save-dev esbuild in its "
+            "folder (Debian: apt-get install esbuild), or name one with MOTE_ESBUILD",
+            source);
     } else if (status != 0) {
         err_set(err, ERR_INPUT, "%s could not be bundled (see above)", source);
     } else {
@@ -203,7 +205,8 @@ static void print_log(const uint8_t *text, size_t size_bytes)
 }
 
 /* What the runtime reads: the sizes of the name, of the script, of nothing more; then these. */
-static bool input_of(const char *name, const struct bytes *script, struct bytes *ret, struct err *err)
+static bool input_of(const char *name, const struct bytes *script, struct bytes *ret,
+                     struct err *err)
 {
     uint32_t sizes[] = {(uint32_t)strlen(name), (uint32_t)script->size};
     return (bytes_append(ret, sizes, sizeof sizes) && bytes_append(ret, name, sizes[0]) &&
@@ -214,7 +217,8 @@ static bool input_of(const char *name, const struct bytes *script, struct bytes 
 static bool write_whole(const char *path, const struct bytes *data, struct err *err)
 {
     char draft[PATH_BYTES];
-    if ((size_t)snprintf(draft, sizeof draft, "%s.draft-%ld", path, (long)getpid()) >= sizeof draft) {
+    if ((size_t)snprintf(draft, sizeof draft, "%s.draft-%ld", path, (long)getpid()) >=
+        sizeof draft) {
         return err_set(err, ERR_INPUT, "the path of the output is too long");
     }
     FILE *file = fopen(draft, "we");

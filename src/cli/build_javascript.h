@@ -19,8 +19,8 @@ bool build_javascript_find(const char *folder, const char *wasm, char *ret, size
  *  that of MOTE_ESBUILD, of `folder`'s node_modules, or in PATH. What the script logs meanwhile, and what is wrong with it,
  *  goes to standard error. The output appears whole or not at all.
  *  False: ERR_INPUT, ERR_NOT_FOUND (no esbuild: says how to get it), ERR_OS, ERR_MEMORY. */
-bool build_javascript(const char *folder, const char *source, const char *output,
-                      struct err *err) MUST_USE;
+bool build_javascript(const char *folder, const char *source, const char *output, struct err *err)
+    MUST_USE;
 
 /** Whether it is made of that file alone, so that their ages tell if there is anything to do. */
 bool build_javascript_is_alone(const char *source);

@@ -25,5 +25,5 @@ struct engine_snapshot {
 
 /** Append the new module to `ret`, and what the module said to `ret_text`.
  *  False: ERR_INPUT (the module failed, with its text in `ret_text`; it trapped, or did not end), ERR_MEMORY, ERR_OS. */
-bool engine_snapshot(const struct engine_snapshot *options, struct bytes *ret, struct bytes *ret_text,
-                     struct err *err) MUST_USE;
+bool engine_snapshot(const struct engine_snapshot *options, struct bytes *ret,
+                     struct bytes *ret_text, struct err *err) MUST_USE;

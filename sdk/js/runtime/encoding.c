@@ -123,7 +123,8 @@ NATIVE(latin1)
     return text;
 }
 
-static const char early[] = "cannot be had while the app is loaded: that happens once, when it is built";
+static const char early[] =
+    "cannot be had while the app is loaded: that happens once, when it is built";
 
 /* random(Uint8Array): filled */
 NATIVE(random_fill)

@@ -14,7 +14,8 @@ static int32_t read_field(const void *context, char *buffer, size_t capacity)
 NATIVE(request_get)
 {
     int32_t field = 0;
-    return JS_ToInt32(ctx, &field, argv[0]) != 0 ? JS_EXCEPTION : text_read(ctx, read_field, &field);
+    return JS_ToInt32(ctx, &field, argv[0]) != 0 ? JS_EXCEPTION
+                                                 : text_read(ctx, read_field, &field);
 }
 
 static int32_t read_header(const void *context, char *buffer, size_t capacity)
@@ -27,7 +28,7 @@ NATIVE(request_header)
 {
     uint32_t index = 0;
     return JS_ToUint32(ctx, &index, argv[0]) != 0 ? JS_EXCEPTION
-                                                   : text_read(ctx, read_header, &index);
+                                                  : text_read(ctx, read_header, &index);
 }
 
 static int32_t read_param(const void *context, char *buffer, size_t capacity)
@@ -99,8 +100,8 @@ NATIVE(respond_begin)
         !bytes_get(ctx, argv[1], &headers)) {
         return JS_EXCEPTION;
     }
-    int32_t result =
-        mote_abi_respond_begin(status, (const char *)headers.data, headers.size, length);
+    int32_t result = mote_abi_respond_begin(status, (const char *)headers.data, headers.size,
+                                            length);
     bytes_free(ctx, &headers);
     return JS_NewInt32(ctx, result);
 }
@@ -245,21 +246,21 @@ NATIVE(fetch_headers)
 {
     int32_t fetch = 0;
     return JS_ToInt32(ctx, &fetch, argv[0]) != 0 ? JS_EXCEPTION
-                                                  : text_read(ctx, read_fetch_headers, &fetch);
+                                                 : text_read(ctx, read_fetch_headers, &fetch);
 }
 
 NATIVE(fetch_reason)
 {
     int32_t fetch = 0;
     return JS_ToInt32(ctx, &fetch, argv[0]) != 0 ? JS_EXCEPTION
-                                                  : JS_NewInt32(ctx, mote_abi_fetch_reason(fetch));
+                                                 : JS_NewInt32(ctx, mote_abi_fetch_reason(fetch));
 }
 
 NATIVE(fetch_close)
 {
     int32_t fetch = 0;
     return JS_ToInt32(ctx, &fetch, argv[0]) != 0 ? JS_EXCEPTION
-                                                  : JS_NewInt32(ctx, mote_abi_fetch_close(fetch));
+                                                 : JS_NewInt32(ctx, mote_abi_fetch_close(fetch));
 }
 
 static const JSCFunctionListEntry entries[] = {

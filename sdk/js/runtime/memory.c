@@ -230,7 +230,8 @@ void memory_each(void (*visit)(void *block))
         chunks->used = fill;
     }
     for (struct chunk *chunk = chunks; chunk != NULL; chunk = chunk->next) {
-        for (uint8_t *at = chunk->begin; at < chunk->used; at += HEADER + header_of(at + HEADER)->usable) {
+        for (uint8_t *at = chunk->begin; at < chunk->used;
+             at += HEADER + header_of(at + HEADER)->usable) {
             if (!header_of(at + HEADER)->is_free) {
                 visit(at + HEADER);
             }

@@ -99,8 +99,8 @@ NATIVE(send)
     if (!parcel_get(ctx, argv, &parcel)) {
         return JS_EXCEPTION;
     }
-    int32_t result =
-        mote_abi_send(parcel.pid, parcel.label, parcel.data.data, parcel.data.size, parcel.stream);
+    int32_t result = mote_abi_send(parcel.pid, parcel.label, parcel.data.data, parcel.data.size,
+                                   parcel.stream);
     bytes_free(ctx, &parcel.data);
     return result_of(ctx, result);
 }
@@ -197,7 +197,15 @@ NATIVE(exit_signal)
 }
 
 /* Functions of a name. */
-enum name_call { NAME_REGISTER, NAME_UNREGISTER, NAME_TAG, NAME_UNTAG, NAME_JOIN, NAME_LEAVE, NAME_LABEL };
+enum name_call {
+    NAME_REGISTER,
+    NAME_UNREGISTER,
+    NAME_TAG,
+    NAME_UNTAG,
+    NAME_JOIN,
+    NAME_LEAVE,
+    NAME_LABEL
+};
 
 static int32_t with_name(enum name_call call, const char *name, size_t size)
 {

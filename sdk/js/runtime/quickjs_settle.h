@@ -23,7 +23,8 @@ void quickjs_settle(JSContext *ctx)
 {
     struct list_head *el;
     /* What is made on the way is behind in the list, and has its turn. */
-    list_for_each(el, &ctx->rt->gc_obj_list) {
+    list_for_each(el, &ctx->rt->gc_obj_list)
+    {
         JSGCObjectHeader *p = list_entry(el, JSGCObjectHeader, link);
         if (JS_GC_TYPE(p) == JS_GC_OBJ_TYPE_JS_OBJECT) {
             settle_properties(ctx, (JSObject *)p);

@@ -86,8 +86,8 @@ static JSModuleDef *module_load(JSContext *ctx, const char *name, void *opaque)
 {
     (void)opaque;
     if (strcmp(name, "mote") != 0) {
-        JS_ThrowReferenceError(ctx, "cannot find the module '%s' (only 'mote' is there without a bundler)",
-                               name);
+        JS_ThrowReferenceError(
+            ctx, "cannot find the module '%s' (only 'mote' is there without a bundler)", name);
         return NULL;
     }
     JSModuleDef *module = JS_NewCModule(ctx, name, module_init);
@@ -123,8 +123,8 @@ static void rejected(JSContext *ctx, JSValueConst promise, JSValueConst reason, 
 
 static bool runtime_start(void)
 {
-    static const struct natives *const tables[] = {&encoding_natives, &http_natives, &stream_natives,
-                                                   &process_natives, &url_natives};
+    static const struct natives *const tables[] = {&encoding_natives, &http_natives,
+                                                   &stream_natives, &process_natives, &url_natives};
     runtime = JS_NewRuntime2(&memory_functions, NULL);
     context = runtime != NULL ? JS_NewContext(runtime) : NULL;
     if (context == NULL) {
@@ -136,7 +136,8 @@ static bool runtime_start(void)
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         JS_SetPropertyFunctionList(context, natives, tables[i]->entries, tables[i]->count);
     }
-    JSValue script = JS_Eval(context, web_script, web_script_bytes, "mote:web", JS_EVAL_TYPE_GLOBAL);
+    JSValue script = JS_Eval(context, web_script, web_script_bytes, "mote:web",
+                             JS_EVAL_TYPE_GLOBAL);
     glue = JS_IsException(script) ? JS_EXCEPTION
                                   : JS_Call(context, script, JS_UNDEFINED, 1, &natives);
     if (JS_IsException(glue)) {
@@ -198,7 +199,8 @@ static void app_load(void)
     JSValue prepared = JS_Call(context, prepare, JS_UNDEFINED, 2, arguments);
     JSValue space = JS_IsException(prepared) ? prepared : app_run(file, source, sizes[1]);
     JSValue adopt = JS_GetPropertyStr(context, glue, "adopt");
-    JSValue names = JS_IsException(space) ? space : JS_Call(context, adopt, JS_UNDEFINED, 1, &space);
+    JSValue names = JS_IsException(space) ? space
+                                          : JS_Call(context, adopt, JS_UNDEFINED, 1, &space);
     size_t size = 0;
     said.text = JS_IsException(names) ? NULL : JS_ToCStringLen(context, &size, names);
     if (said.text == NULL) {

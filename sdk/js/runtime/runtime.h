@@ -78,7 +78,8 @@ struct natives {
     int count;
 };
 
-extern const struct natives encoding_natives, http_natives, stream_natives, process_natives, url_natives;
+extern const struct natives encoding_natives, http_natives, stream_natives, process_natives,
+    url_natives;
 
 #define NATIVE(name)                                                                               \
     static JSValue name(JSContext *ctx, __attribute__((unused)) JSValueConst self,                 \

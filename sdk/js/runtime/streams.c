@@ -28,7 +28,8 @@ NATIVE(wait_for)
         set[i].kind = (uint32_t)kind;
     }
     int64_t timeout = timeout_get(ctx, argv[1]);
-    int32_t result = count == 0 ? mote_abi_sleep(timeout) : mote_abi_wait(set, (size_t)count, timeout);
+    int32_t result = count == 0 ? mote_abi_sleep(timeout)
+                                : mote_abi_wait(set, (size_t)count, timeout);
     if (result == MOTE_TIMEOUT || (count == 0 && result >= 0)) {
         return JS_NULL;
     }

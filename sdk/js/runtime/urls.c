@@ -41,10 +41,9 @@ NATIVE(url_parse)
         bytes_free(ctx, &text);
         return JS_EXCEPTION;
     }
-    ada_url url = JS_IsUndefined(argv[1])
-                      ? ada_parse((const char *)text.data, text.size)
-                      : ada_parse_with_base((const char *)text.data, text.size,
-                                            (const char *)base.data, base.size);
+    ada_url url = JS_IsUndefined(argv[1]) ? ada_parse((const char *)text.data, text.size)
+                                          : ada_parse_with_base((const char *)text.data, text.size,
+                                                                (const char *)base.data, base.size);
     JSValue parts = ada_is_valid(url) ? url_parts(ctx, url) : JS_NULL;
     ada_free(url);
     bytes_free(ctx, &text);
@@ -70,8 +69,8 @@ static bool set_hash(ada_url url, const char *text, size_t size)
 NATIVE(url_set)
 {
     static const setter setters[] = {
-        ada_set_href,     ada_set_protocol, ada_set_username, ada_set_password, ada_set_hostname,
-        ada_set_port,     ada_set_pathname, set_search,       set_hash,         ada_set_host,
+        ada_set_href, ada_set_protocol, ada_set_username, ada_set_password, ada_set_hostname,
+        ada_set_port, ada_set_pathname, set_search,       set_hash,         ada_set_host,
     };
     uint32_t part = 0;
     struct bytes href, text;
@@ -84,7 +83,8 @@ NATIVE(url_set)
         return JS_EXCEPTION;
     }
     ada_url url = ada_parse((const char *)href.data, href.size);
-    bool good = ada_is_valid(url) && (setters[part](url, (const char *)text.data, text.size) || part != 0);
+    bool good = ada_is_valid(url) &&
+                (setters[part](url, (const char *)text.data, text.size) || part != 0);
     JSValue parts = good ? url_parts(ctx, url) : JS_NULL;
     ada_free(url);
     bytes_free(ctx, &href);

@@ -110,8 +110,8 @@ int64_t timeout_get(JSContext *ctx, JSValueConst value)
 JSValue throw_error(JSContext *ctx, int32_t error)
 {
     static const char *const names[] = {
-        "ok",     "denied",    "not found", "invalid", "limit",   "closed", "misplaced", "no memory",
-        "malformed", "timeout", "exists",    "full",    "aborted",
+        "ok",        "denied",    "not found", "invalid", "limit", "closed",  "misplaced",
+        "no memory", "malformed", "timeout",   "exists",  "full",  "aborted",
     };
     const char *name = error < 0 && -error < (int)(sizeof names / sizeof names[0]) ? names[-error]
                                                                                    : "unknown";

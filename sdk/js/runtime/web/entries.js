@@ -187,15 +187,20 @@ const entryOf = (name, self, value) => {
 };
 
 const ENTRIES_MAX = 100;
+const TAKEN = new Set(["memory", "_start", "_initialize"]); // by WebAssembly and WASI
 
 // Of a module's exports, the names by which the manifest can say them.
 const adopt = (space) => {
     const found = new Map();
     const add = (name, self, value) => {
         const entry = entryOf(name, self, value);
-        if (entry !== null) {
-            found.set(name, entry);
+        if (entry === null) {
+            return;
         }
+        if (TAKEN.has(name) || !/^[^\s#]+$/.test(name)) {
+            throw new TypeError(`'${name}' cannot be the name of an entry`);
+        }
+        found.set(name, entry);
     };
     for (const name of Object.keys(space)) {
         if (name !== "default") {

@@ -24,7 +24,7 @@ const OURS: &str = "mote_";
 const MEMORY_BYTES_MAX: usize = 512 << 20;
 const TEXT_BYTES_MAX: usize = 1 << 20;
 /// A loop without an end at the top of a script is found after some seconds.
-const FUEL: u64 = 40_000_000_000;
+const FUEL: u64 = 5_000_000_000;
 const WASM_STACK_BYTES: usize = 4 << 20;
 const THREAD_STACK_BYTES: usize = 16 << 20;
 
