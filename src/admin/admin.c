@@ -31,7 +31,7 @@ struct question {
     const struct question_kind *kind;
 };
 
-enum { KINDS = 7, ADMIN_NAMESPACE_BYTES = 65, ADMIN_KEY_BYTES = 80, ADMIN_REASON_BYTES = 64 };
+enum { KINDS = 8, ADMIN_NAMESPACE_BYTES = 65, ADMIN_KEY_BYTES = 80, ADMIN_REASON_BYTES = 64 };
 
 struct admin {
     struct admin_options options;      /* constant after create */
@@ -263,6 +263,15 @@ static void answer_reload(struct admin *admin, struct exchange *exchange)
     }
 }
 
+static void answer_swap(struct admin *admin, struct exchange *exchange)
+{
+    if (admin->options.swap == NULL) {
+        reply_line(exchange, 404, "this program takes no new code");
+    } else {
+        admin->options.swap(admin->options.swap_argument, exchange);
+    }
+}
+
 /* ---- the admin thread ---- */
 
 static void *answer_questions(void *argument)
@@ -316,7 +325,7 @@ static bool make_routes(struct admin *admin, struct err *err)
         {"GET", "/healthz", answer_health},    {"GET", "/readyz", answer_ready},
         {"GET", "/v1/stats", answer_stats},    {"GET", "/v1/processes", answer_processes},
         {"GET", "/v1/top", answer_top},        {"POST", "/v1/kill", answer_kill},
-        {"POST", "/v1/reload", answer_reload},
+        {"POST", "/v1/reload", answer_reload}, {"POST", "/v1/swap", answer_swap},
     };
     admin->routes = route_table_create();
     if (admin->routes == NULL) {

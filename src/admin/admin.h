@@ -10,6 +10,7 @@
  *   GET /v1/top        the same by what it does just now
  *   POST /v1/kill      end one process
  *   POST /v1/reload    have a new program take this one's place
+ *   POST /v1/swap      take the components' files again
  *
  * Only this user's and root's programs are answered: the kernel says whose a connection is.
  *
@@ -45,6 +46,9 @@ struct admin_options {
      *  within that time. Any thread. NULL: not here. */
     void (*reload)(void *argument, struct exchange *exchange, uint64_t timeout_ms);
     void *reload_argument;
+    /** Likewise: answer once the components' files were looked at again. */
+    void (*swap)(void *argument, struct exchange *exchange);
+    void *swap_argument;
     struct inheritance *inheritance; /**< For admin_create(); NULL: none. */
 };
 

@@ -29,6 +29,7 @@ enum lock_rank {
     LOCK_PIDS,     /**< core: one shard of the table of pids. */
     LOCK_TIMERS,   /**< core: one worker's timers. */
     LOCK_QUEUE,    /**< core: one worker's run queue. */
+    LOCK_EDITION,  /**< guest: the code that a worker's new processes of one component run. */
     LOCK_TLS,      /**< serve: one listener's TLS context and ticket keys. */
     LOCK_LOG,      /**< base: the log's buffer. */
 };

@@ -8,6 +8,7 @@
 #include "cli/imports.h"
 #include "cli/outbound.h"
 #include "cli/privileges.h"
+#include "cli/renewal.h"
 #include "cli/services.h"
 #include "cli/serving.h"
 #include "core/node.h"
@@ -98,6 +99,40 @@ const struct manifest *app_manifest(const struct app *app)
 bool app_reload_certificates(struct app *app)
 {
     return certificates_reload(app->certificates);
+}
+
+static bool swap_component(struct app *app, size_t index, struct bytes *report)
+{
+    const struct manifest_component *component = &app->manifest->components[index];
+    struct err err = {0};
+    switch (
+        component_swap(app->components[index], app->cache, app->imports, app->import_count, &err)) {
+    case SWAP_SAME:
+        return true;
+    case SWAP_DONE:
+        log_printf(LOG_INFO, "component '%s' has new code: %s", component->name,
+                   component->source.value);
+        if (component->resident.value) {
+            renewal_begin(app->node, component);
+        }
+        return bytes_printf(report, "component '%s' has new code\n", component->name);
+    case SWAP_REFUSED:
+        log_printf(LOG_ERROR, "new code refused, the old one serves on: %s", err.text);
+        if (!bytes_printf(report, "%s\n", err.text)) {
+            log_printf(LOG_ERROR, "out of memory");
+        }
+        return false;
+    }
+    BUG("swap");
+}
+
+bool app_swap(struct app *app, struct bytes *report)
+{
+    bool good = true;
+    for (size_t i = 0; i < app->manifest->component_count; i++) {
+        good = swap_component(app, i, report) && good;
+    }
+    return good;
 }
 
 struct server *app_server(struct app *app)
@@ -300,6 +335,8 @@ bool app_listen(struct app *app, struct err *err)
                                   .listen = app->manifest->admin.listen.value,
                                   .reload = app->options->reload,
                                   .reload_argument = app->options->reload_argument,
+                                  .swap = app->options->swap,
+                                  .swap_argument = app->options->swap_argument,
                                   .inheritance = app->options->inheritance};
     app->admin = admin_create(&admin, err);
     if (app->admin == NULL || !privileges_drop(app->manifest->node.user.value, err) ||

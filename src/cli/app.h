@@ -25,6 +25,8 @@ struct app_options {
     /** For admin_options. */
     void (*reload)(void *argument, struct exchange *exchange, uint64_t timeout_ms);
     void *reload_argument;
+    void (*swap)(void *argument, struct exchange *exchange);
+    void *swap_argument;
 };
 
 /** Read and check. NULL: every problem was printed to standard error. */
@@ -57,6 +59,12 @@ struct node *app_node(struct app *app);
 /** Read the certificates of all listeners again, for new connections; open ones go on. What is wrong is logged, and
  *  the listener concerned stays as it was. False: something was wrong. */
 bool app_reload_certificates(struct app *app);
+
+/** Look at all components' files again: processes that begin from now on run what they hold, services are renewed. What does
+ *  not load leaves what it would replace in place. Everything that happens is logged, and told in `report`, a line each; nothing
+ *  where nothing has changed. May compile: on a thread of its own, one at a time, while the node runs. False: something was
+ *  refused. */
+bool app_swap(struct app *app, struct bytes *report);
 
 struct server *app_server(struct app *app);
 

@@ -1,132 +1,79 @@
+#include "cli/build_c.h"
+#include "cli/build_go.h"
 #include "cli/build_javascript.h"
 #include "cli/command.h"
-#include "cli/toolchain.h"
 #include "manifest/manifest.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-enum { PATH_BYTES = 4096, SOURCES_MAX = 256 };
+enum { PATH_BYTES = SOURCE_PATH_BYTES };
+
+/* In the order in which they are asked whether a component is theirs. */
+static const struct build_language *const languages[] = {
+    &build_c,
+    &build_javascript,
+    &build_go,
+};
 
 static void print_help(void)
 {
-    puts("usage: mote build [--force] [FOLDER]     every component of FOLDER/mote.toml (default: "
-         "here)\n"
-         "       mote build FILE.c... -o FILE.wasm\n\n"
-         "Compiles C guests with clang for WebAssembly; mote.h comes with mote. A component whose\n"
-         "source is DIR/NAME.wasm is made of NAME.c, src/NAME.c, or every src/NAME/*.c beside the\n"
-         "manifest; nothing is done when it is newer than they are. Of NAME.js or NAME.ts it is "
-         "made\n"
-         "too: the script is loaded, and each instance begins with it loaded "
-         "(docs/javascript.md).\n\n"
-         "  -o FILE   the output for single files\n"
+    puts(
+        "usage: mote build [--force] [FOLDER]     every component of FOLDER/mote.toml (default: "
+        "here)\n"
+        "       mote build FILE... -o FILE.wasm\n\n"
+        "Compiles guests to WebAssembly. The sources of a component whose source is DIR/NAME.wasm\n"
+        "are beside the manifest; nothing is done when it is newer than they are. With wasm-opt\n"
+        "in the PATH the output is optimised.\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(languages); i++) {
+        printf("  %-10s  %s\n", languages[i]->name, languages[i]->looks_for);
+    }
+    puts("\n  -o FILE   the output for single files\n"
          "  --force   build also what is up to date");
 }
 
-/* The C files of one component. */
-struct sources {
-    char *items[SOURCES_MAX];
-    size_t count;
-};
+/* ---- what is told ---- */
 
-static void sources_fini(struct sources *sources)
+/* On a terminal a line that what comes after replaces. */
+static void print_begun(const struct build_job *job, const struct build_language *language)
 {
-    for (size_t i = 0; i < sources->count; i++) {
-        free(sources->items[i]);
+    if (isatty(STDOUT_FILENO)) {
+        printf("%s: building (%s) ...", job->name, language->name);
+        fflush(stdout);
     }
-    sources->count = 0;
 }
 
-static bool is_file(const char *path)
+static void print_over(void)
+{
+    if (isatty(STDOUT_FILENO)) {
+        fputs("\r\033[K", stdout);
+        fflush(stdout);
+    }
+}
+
+static unsigned long long size_of(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    return stat(path, &info) == 0 ? (unsigned long long)info.st_size : 0;
 }
 
-static bool sources_add(struct sources *sources, const char *path)
+static void print_made(const struct build_job *job, unsigned long long before)
 {
-    if (sources->count == SOURCES_MAX || (sources->items[sources->count] = strdup(path)) == NULL) {
-        return false;
+    unsigned long long size = size_of(job->output);
+    printf("%s: %s (%llu bytes", job->name, job->output, size);
+    if (before != 0 && before != size) {
+        printf(", was %llu", before);
     }
-    sources->count++;
-    return true;
+    puts(")");
+    fflush(stdout);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool add_folder(struct sources *sources, const char *folder)
-{
-    DIR *dir = opendir(folder);
-    if (dir == NULL) {
-        return true; /* there need not be one */
-    }
-    bool good = true;
-    for (struct dirent *entry; good && (entry = readdir(dir)) != NULL;) {
-        size_t size = strlen(entry->d_name);
-        char path[PATH_BYTES];
-        if (entry->d_name[0] != '.' && size > 2 && strcmp(entry->d_name + size - 2, ".c") == 0 &&
-            (size_t)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < sizeof path) {
-            good = sources_add(sources, path);
-        }
-    }
-    closedir(dir);
-    qsort(sources->items, sources->count, sizeof sources->items[0], by_name);
-    return good;
-}
-
-/* NAME.c, src/NAME.c or src/NAME/ beside the manifest. False: too many files, or out of memory. */
-static bool find_sources(const char *folder, const char *wasm, struct sources *ret)
-{
-    const char *slash = strrchr(wasm, '/');
-    const char *name = slash != NULL ? slash + 1 : wasm;
-    size_t size = strlen(name);
-    if (size <= 5 || strcmp(name + size - 5, ".wasm") != 0) {
-        return true;
-    }
-    int stem = (int)size - 5;
-    static const char *const places[] = {"", "src/"};
-    char path[PATH_BYTES];
-    for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
-        int length = snprintf(path, sizeof path, "%s/%s%.*s.c", folder, places[i], stem, name);
-        if (length > 0 && (size_t)length < sizeof path && is_file(path)) {
-            return sources_add(ret, path);
-        }
-    }
-    if ((size_t)snprintf(path, sizeof path, "%s/src/%.*s", folder, stem, name) >= sizeof path) {
-        return true;
-    }
-    return add_folder(ret, path);
-}
-
-static bool newer(const struct stat *a, const struct stat *b)
-{
-    return a->st_mtim.tv_sec != b->st_mtim.tv_sec ? a->st_mtim.tv_sec > b->st_mtim.tv_sec
-                                                  : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
-}
-
-/* This program counts as a source: mote.h is in it. */
-static bool up_to_date(const char *output, const struct sources *sources)
-{
-    struct stat made, source;
-    if (stat(output, &made) != 0 ||
-        (stat("/proc/self/exe", &source) == 0 && newer(&source, &made))) {
-        return false;
-    }
-    for (size_t i = 0; i < sources->count; i++) {
-        if (stat(sources->items[i], &source) != 0 || newer(&source, &made)) {
-            return false;
-        }
-    }
-    return true;
-}
+/* ---- building ---- */
 
 static bool make_parent(const char *path, struct err *err)
 {
@@ -143,67 +90,91 @@ static bool make_parent(const char *path, struct err *err)
            err_set_os(err, errno, "make folder %s", folder);
 }
 
-static void print_made(const char *name, const char *output)
+static bool make(const struct build_language *language, const struct build_job *job,
+                 const struct sources *inputs, struct err *err)
 {
-    struct stat info;
-    unsigned long long size = stat(output, &info) == 0 ? (unsigned long long)info.st_size : 0;
-    printf("%s: %s (%llu bytes)\n", name, output, size);
+    unsigned long long before = size_of(job->output);
+    if (!make_parent(job->output, err)) {
+        return false;
+    }
+    print_begun(job, language);
+    bool good = language->build(job, inputs, err);
+    print_over();
+    if (good) {
+        print_made(job, before);
+    }
+    return good;
 }
 
-/* The same of a script. */
-static bool build_script(const char *folder, const char *source,
-                         const struct manifest_component *component, bool force, struct err *err)
+/* NULL: of none, or `err` is set. */
+static const struct build_language *language_of(const struct build_job *job, struct sources *inputs,
+                                                struct err *err)
 {
-    const char *output = component->source.value;
-    char *item = strdup(source);
-    struct sources sources = {.items = {item}, .count = 1};
-    bool good = item != NULL || err_set_memory(err);
-    if (good && !force && build_javascript_is_alone(source) && up_to_date(output, &sources)) {
-        printf("%s: up to date\n", component->name);
-    } else if (good) {
-        good = make_parent(output, err) && build_javascript(folder, source, output, err);
-        if (good) {
-            print_made(component->name, output);
+    for (size_t i = 0; i < ARRAY_LENGTH(languages); i++) {
+        if (languages[i]->claims(job, inputs, err)) {
+            return languages[i];
+        }
+        sources_fini(inputs);
+        if (err->code != ERR_NONE) {
+            break;
         }
     }
-    sources_fini(&sources);
-    return good;
+    return NULL;
+}
+
+/* "hello" of "wasm/hello.wasm"; "": it is called otherwise. */
+static void find_stem(const char *output, char ret[PATH_BYTES])
+{
+    const char *slash = strrchr(output, '/');
+    const char *name = slash != NULL ? slash + 1 : output;
+    size_t size = strlen(name), ending = strlen(".wasm");
+    bool is_wasm = size > ending && strcmp(name + size - ending, ".wasm") == 0;
+    snprintf(ret, PATH_BYTES, "%.*s", is_wasm ? (int)(size - ending) : 0, name);
 }
 
 /* True: made, up to date, or not ours to make. */
-static bool build_component(struct toolchain *toolchain, const char *folder,
-                            const struct manifest_component *component, bool force, struct err *err)
+static bool build_component(const char *folder, const struct manifest_component *component,
+                            bool force, struct err *err)
 {
+    char stem[PATH_BYTES];
     const char *output = component->source.value;
-    char script[PATH_BYTES];
-    if (build_javascript_find(folder, output, script, sizeof script)) {
-        return build_script(folder, script, component, force, err);
-    }
-    struct sources sources = {0};
-    bool good = find_sources(folder, output, &sources) || err_set_memory(err);
-    if (good && sources.count == 0) {
-        if (is_file(output)) {
-            printf("%s: %s has no C sources here; left as it is\n", component->name, output);
-        } else {
-            good = err_set(err, ERR_NOT_FOUND,
-                           "component '%s': neither %s nor C sources to make it of",
-                           component->name, output);
+    find_stem(output, stem);
+    struct build_job job = {
+        .name = component->name, .folder = folder, .stem = stem, .output = output};
+    AUTO(sources_finip) struct sources inputs = {0};
+    const struct build_language *language = stem[0] == '\0' ? NULL
+                                                            : language_of(&job, &inputs, err);
+    if (language != NULL) {
+        if (!force && sources_made(&inputs, output)) {
+            printf("%s: up to date\n", component->name);
+            return true;
         }
-    } else if (good && !force && up_to_date(output, &sources)) {
-        printf("%s: up to date\n", component->name);
-    } else if (good) {
-        good = make_parent(output, err) &&
-               toolchain_build(toolchain, (const char *const *)sources.items, sources.count, output,
-                               err);
-        if (good) {
-            print_made(component->name, output);
-        }
+        return make(language, &job, &inputs, err);
     }
-    sources_fini(&sources);
-    return good;
+    if (err->code != ERR_NONE) {
+        return err_wrap(err, "component '%s'", component->name);
+    }
+    if (is_file(output)) {
+        printf("%s: %s has no sources here; left as it is\n", component->name, output);
+        return true;
+    }
+    return err_set(err, ERR_NOT_FOUND, "component '%s': neither %s nor sources to make it of",
+                   component->name, output);
 }
 
-static int build_app(struct toolchain *toolchain, const char *folder, bool force)
+/* Several components may be of one file: it is made once. */
+static bool was_built(const struct manifest *manifest, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(manifest->components[i].source.value,
+                   manifest->components[index].source.value) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int build_app(const char *folder, bool force)
 {
     char path[PATH_BYTES];
     if ((size_t)snprintf(path, sizeof path, "%s/mote.toml", folder) >= sizeof path) {
@@ -222,7 +193,9 @@ static int build_app(struct toolchain *toolchain, const char *folder, bool force
     int status = STATUS_OK;
     for (size_t i = 0; i < manifest->component_count; i++) {
         struct err err = {0};
-        if (!build_component(toolchain, folder, &manifest->components[i], force, &err)) {
+        if (!was_built(manifest, i) &&
+            !build_component(folder, &manifest->components[i], force, &err)) {
+            fflush(stdout);
             fprintf(stderr, "mote build: %s\n", err.text);
             status = STATUS_FAILED;
         }
@@ -230,15 +203,38 @@ static int build_app(struct toolchain *toolchain, const char *folder, bool force
     return status;
 }
 
-static int build_files(struct toolchain *toolchain, char *const *files, size_t count,
-                       const char *output)
+static const struct build_language *language_of_file(const char *path)
+{
+    size_t size = strlen(path);
+    for (size_t i = 0; i < ARRAY_LENGTH(languages); i++) {
+        size_t ending = strlen(languages[i]->extension);
+        if (size > ending && strcmp(path + size - ending, languages[i]->extension) == 0) {
+            return languages[i];
+        }
+    }
+    return NULL;
+}
+
+static int build_files(char *const *files, size_t count, const char *output)
 {
     struct err err = {0};
-    if (!toolchain_build(toolchain, (const char *const *)files, count, output, &err)) {
+    AUTO(sources_finip) struct sources inputs = {0};
+    const struct build_language *language = language_of_file(files[0]);
+    struct build_job job = {.name = "built", .folder = ".", .stem = "", .output = output};
+    if (language == NULL) {
+        return usage_error("build", "%s: sources of what language?", files[0]);
+    }
+    bool good = true;
+    for (size_t i = 0; good && i < count; i++) {
+        if (language_of_file(files[i]) != language) {
+            return usage_error("build", "%s: not %s, as %s is", files[i], language->name, files[0]);
+        }
+        good = sources_add(&inputs, files[i], &err);
+    }
+    if (!good || !make(language, &job, &inputs, &err)) {
         fprintf(stderr, "mote build: %s\n", err.text);
         return STATUS_FAILED;
     }
-    print_made("built", output);
     return STATUS_OK;
 }
 
@@ -268,15 +264,6 @@ int command_build(int argc, char **argv)
         return usage_error("build", output == NULL ? "one FOLDER, or files with -o"
                                                    : "-o without a source file");
     }
-    struct toolchain toolchain;
-    struct err err = {0};
-    if (!toolchain_open(&toolchain, &err)) {
-        fprintf(stderr, "mote build: %s\n", err.text);
-        toolchain_close(&toolchain);
-        return STATUS_FAILED;
-    }
-    int status = output != NULL ? build_files(&toolchain, argv + optind, words, output)
-                                : build_app(&toolchain, words == 1 ? argv[optind] : ".", force);
-    toolchain_close(&toolchain);
-    return status;
+    return output != NULL ? build_files(argv + optind, words, output)
+                          : build_app(words == 1 ? argv[optind] : ".", force);
 }

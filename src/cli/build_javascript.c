@@ -3,6 +3,7 @@
 #include "cli/javascript_runtime.h"
 #include "engine/snapshot.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -19,13 +20,10 @@ static void freep(char **text)
     free(*text);
 }
 
-enum { PATH_BYTES = 4096, SCRIPT_BYTES_MAX = 64 << 20, TOOL_MISSING = 127 };
+enum { PATH_BYTES = SOURCE_PATH_BYTES, SCRIPT_BYTES_MAX = 64 << 20, TOOL_MISSING = 127 };
 
-static bool is_file(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
-}
+/* Scripts below this many folders are not looked at for changes. */
+enum { FOLDER_DEPTH_MAX = 4 };
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -33,21 +31,17 @@ static bool ends_with(const char *text, const char *end)
     return size >= end_size && strcmp(text + size - end_size, end) == 0;
 }
 
-bool build_javascript_find(const char *folder, const char *wasm, char *ret, size_t ret_bytes)
+static const char *const endings[] = {".ts", ".tsx", ".mts", ".js", ".mjs", ".jsx"};
+
+/* NAME.EXT or src/NAME.EXT. */
+static bool find_script(const struct build_job *job, char ret[SOURCE_PATH_BYTES])
 {
     static const char *const places[] = {"", "src/"};
-    static const char *const endings[] = {"ts", "tsx", "mts", "js", "mjs", "jsx"};
-    const char *slash = strrchr(wasm, '/');
-    const char *name = slash != NULL ? slash + 1 : wasm;
-    if (!ends_with(name, ".wasm") || strlen(name) <= 5) {
-        return false;
-    }
-    int stem = (int)strlen(name) - 5;
     for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
         for (size_t j = 0; j < ARRAY_LENGTH(endings); j++) {
-            int length = snprintf(ret, ret_bytes, "%s/%s%.*s.%s", folder, places[i], stem, name,
-                                  endings[j]);
-            if (length > 0 && (size_t)length < ret_bytes && is_file(ret)) {
+            int size = snprintf(ret, SOURCE_PATH_BYTES, "%s/%s%s%s", job->folder, places[i],
+                                job->stem, endings[j]);
+            if (size > 0 && size < SOURCE_PATH_BYTES && is_file(ret)) {
                 return true;
             }
         }
@@ -92,12 +86,48 @@ static bool is_plain(const char *source)
     return ends_with(source, ".js") || ends_with(source, ".mjs");
 }
 
-bool build_javascript_is_alone(const char *source)
+/* Made of that file alone. */
+static bool is_alone(const char *source)
 {
     struct err unread = {0};
     AUTO(bytes_finip) struct bytes script = {0};
     return is_plain(source) && bytes_read_file(&script, source, SCRIPT_BYTES_MAX, &unread) &&
            !imports_others(&script);
+}
+
+/* What it may import; packages change with their list. */
+static bool add_tree(struct sources *inputs, const char *folder, unsigned depth, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(endings); i++) {
+        if (!sources_add_folder(inputs, folder, endings[i], err)) {
+            return false;
+        }
+    }
+    bool good = sources_add_folder(inputs, folder, ".json", err);
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; good && dir != NULL && (entry = readdir(dir)) != NULL;) {
+        char path[SOURCE_PATH_BYTES];
+        struct stat info;
+        int size = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "node_modules") != 0 &&
+            depth < FOLDER_DEPTH_MAX && size > 0 && (size_t)size < sizeof path &&
+            lstat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+            good = add_tree(inputs, path, depth + 1, err);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return good;
+}
+
+static bool claims(const struct build_job *job, struct sources *inputs, struct err *err)
+{
+    char script[SOURCE_PATH_BYTES];
+    if (!find_script(job, script) || !sources_add(inputs, script, err)) {
+        return false;
+    }
+    return is_alone(script) || add_tree(inputs, job->folder, 0, err);
 }
 
 /* The bundler to run: a name without a slash is looked for in PATH. */
@@ -241,15 +271,15 @@ static const char *shown_name(const char *folder, const char *source)
     return strncmp(source, folder, size) == 0 && source[size] == '/' ? source + size + 1 : source;
 }
 
-bool build_javascript(const char *folder, const char *source, const char *output, struct err *err)
+static bool build(const struct build_job *job, const struct sources *inputs, struct err *err)
 {
+    const char *folder = job->folder, *source = inputs->items[0];
     AUTO(bytes_finip) struct bytes script = {0};
     AUTO(bytes_finip) struct bytes input = {0};
     AUTO(bytes_finip) struct bytes wasm = {0};
     AUTO(bytes_finip) struct bytes text = {0};
-    bool good = build_javascript_is_alone(source)
-                    ? bytes_read_file(&script, source, SCRIPT_BYTES_MAX, err)
-                    : bundle(folder, source, &script, err);
+    bool good = is_alone(source) ? bytes_read_file(&script, source, SCRIPT_BYTES_MAX, err)
+                                 : bundle(folder, source, &script, err);
     if (!good || !input_of(shown_name(folder, source), &script, &input, err)) {
         return false;
     }
@@ -267,5 +297,13 @@ bool build_javascript(const char *folder, const char *source, const char *output
         }
         return err_wrap(err, "%s", source);
     }
-    return write_whole(output, &wasm, err);
+    return write_whole(job->output, &wasm, err);
 }
+
+const struct build_language build_javascript = {
+    .name = "JavaScript",
+    .extension = ".js",
+    .looks_for = "NAME.js, src/NAME.js, or either as .ts, .tsx, .mts, .mjs or .jsx",
+    .claims = claims,
+    .build = build,
+};

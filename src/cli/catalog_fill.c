@@ -28,8 +28,11 @@ static bool fill_line(const struct manifest *manifest, const struct manifest_com
     if (deadline->line != MANIFEST_DEFAULT && !from->resident.value) {
         ret->deadline_ns = deadline->value * 1000000;
     }
-    ret->has_entry = component_entry(component, from->entry.value, &ret->entry, &err);
-    if (!ret->has_entry && needs_entry(manifest, from)) {
+    bool needed = needs_entry(manifest, from);
+    ret->has_entry = needed
+                         ? component_entry(component, from->entry.value, &ret->entry, &err)
+                         : component_entry_maybe(component, from->entry.value, &ret->entry, &err);
+    if (!ret->has_entry && needed) {
         bool named = from->entry.line != MANIFEST_DEFAULT;
         struct place at = {manifest->path, named ? from->entry.line : from->line,
                            named ? 0 : from->column};

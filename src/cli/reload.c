@@ -10,23 +10,44 @@
 
 enum { MS_PER_S = 1000, ANSWER_S = 30 };
 
-static bool take_timeout(void *argument, int option, const char *value)
+enum { OPTION_TIMEOUT = 256, OPTION_CODE };
+
+struct choice {
+    uint64_t timeout_ms;
+    bool code; /* nothing but the components' files */
+};
+
+static bool take(void *argument, int option, const char *value)
 {
-    (void)option;
-    return number_parse(value, strlen(value), ADMIN_RELOAD_MS_MAX, argument);
+    struct choice *choice = argument;
+    if (option == OPTION_CODE) {
+        choice->code = true;
+        return true;
+    }
+    return number_parse(value, strlen(value), ADMIN_RELOAD_MS_MAX, &choice->timeout_ms);
+}
+
+static bool print_path(const struct choice *choice, struct bytes *ret)
+{
+    bool good = choice->code ? bytes_printf(ret, "/v1/swap")
+                             : bytes_printf(ret, "/v1/reload?timeout_ms=%llu",
+                                            (unsigned long long)choice->timeout_ms);
+    return good && bytes_terminate(ret);
 }
 
 int command_reload(int argc, char **argv)
 {
-    static const struct option longs[] = {{"timeout-ms", required_argument, NULL, 256}, {0}};
-    uint64_t timeout_ms = ADMIN_RELOAD_MS;
+    static const struct option longs[] = {{"timeout-ms", required_argument, NULL, OPTION_TIMEOUT},
+                                          {"code", no_argument, NULL, OPTION_CODE},
+                                          {0}};
+    struct choice choice = {.timeout_ms = ADMIN_RELOAD_MS};
     struct client_options options;
     AUTO(bytes_finip) struct bytes path = {0}, answer = {0};
     struct err err = {0};
 
     int status = client_parse(
         argc, argv,
-        "usage: mote reload [--timeout-ms N] [--node NAME]\n\n"
+        "usage: mote reload [--code] [--timeout-ms N] [--node NAME]\n\n"
         "Starts the program of a running node anew, with the same words and the manifest as it is "
         "on\n"
         "disk now. Once the new node has started its services it takes over the listening sockets "
@@ -34,15 +55,16 @@ int command_reload(int argc, char **argv)
         "the admin socket; the old one finishes what it has begun and ends. No connection is "
         "refused.\n"
         "If the new node does not start, the old one goes on, and this says why.\n\n"
+        "With --code the node goes on, and only looks at the files of its components again: what\n"
+        "begins from now on runs the new code, what runs ends on the old. SIGHUP does that too.\n\n"
+        "  --code          new code for the node that runs\n"
         "  --timeout-ms N  how long the new node may take (default: 120000)",
-        &(struct client_words){.options = longs, .take = take_timeout, .argument = &timeout_ms},
-        &options);
+        &(struct client_words){.options = longs, .take = take, .argument = &choice}, &options);
     if (status >= 0) {
         return status;
     }
-    options.timeout_s = (long)(timeout_ms / MS_PER_S) + ANSWER_S;
-    if (!bytes_printf(&path, "/v1/reload?timeout_ms=%llu", (unsigned long long)timeout_ms) ||
-        !bytes_terminate(&path)) {
+    options.timeout_s = (long)(choice.timeout_ms / MS_PER_S) + ANSWER_S;
+    if (!print_path(&choice, &path)) {
         fputs("mote reload: out of memory\n", stderr);
         return STATUS_FAILED;
     }

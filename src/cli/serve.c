@@ -103,6 +103,7 @@ static int live(struct app *app, struct inheritance *inheritance, struct vigil *
         fprintf(stderr, "mote serve: all services are down: %s\n", downfall);
     }
     bool clean = app_drain(app);
+    vigil_rest(vigil);
     log_printf(LOG_INFO, clean ? "drained" : "drained; what did not finish in time was cut");
     return escalated ? STATUS_FAILED : STATUS_OK;
 }
@@ -112,7 +113,9 @@ static int serve(struct app_options *options, char **argv)
     sigset_t signals;
     struct err err = {0};
     AUTO(inheritance_finip) struct inheritance inheritance = {0};
-    AUTO(vigil_finip) struct vigil vigil = {.signal_fd = -1, .ask_fd = -1, .notify = {.fd = -1}};
+    AUTO(vigil_finip)
+    struct vigil vigil = {
+        .signal_fd = -1, .ask_fd = -1, .notify = {.fd = -1}, .swapper = {.fd = -1}};
     keep_free_memory();
     block_signals(&signals);
     if (!inheritance_read(&inheritance, &err) || !vigil_init(&vigil, argv, &signals, &err)) {
@@ -122,6 +125,8 @@ static int serve(struct app_options *options, char **argv)
     options->inheritance = &inheritance;
     options->reload = vigil_ask;
     options->reload_argument = &vigil;
+    options->swap = swapper_ask;
+    options->swap_argument = &vigil.swapper;
     AUTO(app_destroyp) struct app *app = app_open(options);
     if (app == NULL) {
         return STATUS_USAGE;

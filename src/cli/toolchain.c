@@ -3,59 +3,22 @@
 #include "base/bytes.h"
 #include "cli/footprint.h"
 #include "cli/sdk_header.h"
+#include "cli/tool.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, OBJECT_PATH_BYTES = TOOLCHAIN_FOLDER_BYTES + 32, WORDS_MAX = 512 };
+enum {
+    PATH_BYTES = 4096,
+    OBJECT_PATH_BYTES = TOOLCHAIN_FOLDER_BYTES + 32,
+    WORDS_MAX = TOOL_WORDS_MAX
+};
 
 /* What is larger is not looked into: its memory stays as the linker made it. */
 enum { LOOKED_INTO_BYTES_MAX = 64 << 20 };
-
-struct words {
-    const char *items[WORDS_MAX];
-    size_t count;
-};
-
-static void add_word(struct words *words, const char *word)
-{
-    INVARIANT(words->count + 1 < WORDS_MAX);
-    words->items[words->count++] = word;
-    words->items[words->count] = NULL;
-}
-
-enum { TOOL_MISSING = 127 };
-
-/* 0: it ran and was content. Otherwise its status, or TOOL_MISSING when it could not be started. A
- * quiet one says nothing on standard error. */
-static int run_tool(const struct words *words, bool quiet)
-{
-    /* The call takes writable strings for historical reasons and writes to none. */
-    char *arguments[WORDS_MAX];
-    memcpy(arguments, words->items, (words->count + 1) * sizeof arguments[0]);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    if (quiet) {
-        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    }
-    pid_t child;
-    int failed = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    int status = 0;
-    while (failed == 0 && waitpid(child, &status, 0) < 0) {
-        failed = errno == EINTR ? 0 : errno;
-    }
-    if (failed != 0) {
-        return TOOL_MISSING;
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
 
 static const char *compiler(void)
 {
@@ -73,11 +36,26 @@ static bool write_file(const char *path, const void *data, size_t size_bytes, st
     return good || err_set_os(err, errno, "write %s", path);
 }
 
-static bool write_header(const struct toolchain *toolchain, struct err *err)
+static const struct {
+    const char *name;
+    const unsigned char *data;
+    const size_t *size_bytes;
+} headers[] = {
+    {"mote.h", sdk_header, &sdk_header_bytes},
+    {"mote_app.h", sdk_app_header, &sdk_app_header_bytes},
+    {"mote_cbor.h", sdk_cbor_header, &sdk_cbor_header_bytes},
+};
+
+bool toolchain_write_headers(const char *folder, struct err *err)
 {
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/mote.h", toolchain->folder);
-    return write_file(path, sdk_header, sdk_header_bytes, err);
+    for (size_t i = 0; i < ARRAY_LENGTH(headers); i++) {
+        char path[PATH_BYTES];
+        snprintf(path, sizeof path, "%s/%s", folder, headers[i].name);
+        if (!write_file(path, headers[i].data, *headers[i].size_bytes, err)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool toolchain_open(struct toolchain *toolchain, struct err *err)
@@ -89,7 +67,7 @@ bool toolchain_open(struct toolchain *toolchain, struct err *err)
         toolchain->folder[0] = '\0';
         return err_set_os(err, errno, "make a temporary folder");
     }
-    return write_header(toolchain, err);
+    return toolchain_write_headers(toolchain->folder, err);
 }
 
 void toolchain_close(struct toolchain *toolchain)
@@ -97,9 +75,11 @@ void toolchain_close(struct toolchain *toolchain)
     if (toolchain->folder[0] == '\0') {
         return;
     }
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/mote.h", toolchain->folder);
-    (void)unlink(path);
+    for (size_t i = 0; i < ARRAY_LENGTH(headers); i++) {
+        char path[PATH_BYTES];
+        snprintf(path, sizeof path, "%s/%s", toolchain->folder, headers[i].name);
+        (void)unlink(path);
+    }
     (void)rmdir(toolchain->folder);
 }
 
@@ -113,19 +93,19 @@ static bool compile(const struct toolchain *toolchain, const char *source, const
                     struct err *err)
 {
     struct words words = {0};
-    add_word(&words, compiler());
-    add_word(&words, "--target=wasm32-wasi");
-    add_word(&words, "-O2");
-    add_word(&words, "-mbulk-memory");
-    add_word(&words, "-Wall");
-    add_word(&words, "-Wextra");
-    add_word(&words, "-I");
-    add_word(&words, toolchain->folder);
-    add_word(&words, "-c");
-    add_word(&words, source);
-    add_word(&words, "-o");
-    add_word(&words, object);
-    int status = run_tool(&words, false);
+    words_add(&words, compiler());
+    words_add(&words, "--target=wasm32-wasi");
+    words_add(&words, "-O2");
+    words_add(&words, "-mbulk-memory");
+    words_add(&words, "-Wall");
+    words_add(&words, "-Wextra");
+    words_add(&words, "-I");
+    words_add(&words, toolchain->folder);
+    words_add(&words, "-c");
+    words_add(&words, source);
+    words_add(&words, "-o");
+    words_add(&words, object);
+    int status = tool_run(&words, NULL, false);
     if (status == TOOL_MISSING) {
         return err_set(
             err, ERR_NOT_FOUND,
@@ -151,24 +131,24 @@ static int run_linker(const struct toolchain *toolchain, size_t count,
 {
     char objects[WORDS_MAX / 2][OBJECT_PATH_BYTES];
     struct words words = {0};
-    add_word(&words, compiler());
-    add_word(&words, "--target=wasm32-wasi");
-    add_word(&words, linking->libc ? "-nostartfiles" : "-nostdlib");
-    add_word(&words, "-Wl,--no-entry");
-    add_word(&words, "-Wl,-z,stack-size=10240");
-    add_word(&words, "-Wl,--stack-first");
+    words_add(&words, compiler());
+    words_add(&words, "--target=wasm32-wasi");
+    words_add(&words, linking->libc ? "-nostartfiles" : "-nostdlib");
+    words_add(&words, "-Wl,--no-entry");
+    words_add(&words, "-Wl,-z,stack-size=10240");
+    words_add(&words, "-Wl,--stack-first");
     /* Without -O: with it the compiler runs an optimiser that drops the names backtraces need. */
-    add_word(&words, "-Wl,--strip-debug");
+    words_add(&words, "-Wl,--strip-debug");
     if (linking->footprint) {
-        add_word(&words, "-Wl,--export=" FOOTPRINT_EXPORT);
+        words_add(&words, "-Wl,--export=" FOOTPRINT_EXPORT);
     }
     for (size_t i = 0; i < count; i++) {
         object_path(toolchain, i, objects[i]);
-        add_word(&words, objects[i]);
+        words_add(&words, objects[i]);
     }
-    add_word(&words, "-o");
-    add_word(&words, linking->output);
-    return run_tool(&words, !linking->libc);
+    words_add(&words, "-o");
+    words_add(&words, linking->output);
+    return tool_run(&words, NULL, !linking->libc);
 }
 
 /* Does it name an end of its memory? Then what lies behind its static data may be in use. */
@@ -236,14 +216,14 @@ static bool link_objects(const struct toolchain *toolchain, size_t count, const 
 static void optimise(const char *output)
 {
     struct words words = {0};
-    add_word(&words, "wasm-opt");
-    add_word(&words, "-O2");
-    add_word(&words, "-g");
-    add_word(&words, "--enable-bulk-memory");
-    add_word(&words, output);
-    add_word(&words, "-o");
-    add_word(&words, output);
-    (void)run_tool(&words, true);
+    words_add(&words, "wasm-opt");
+    words_add(&words, "-O2");
+    words_add(&words, "-g");
+    words_add(&words, "--enable-bulk-memory");
+    words_add(&words, output);
+    words_add(&words, "-o");
+    words_add(&words, output);
+    (void)tool_run(&words, NULL, true);
 }
 
 /* After the optimiser, which does not know such memories. */

@@ -30,6 +30,9 @@ bool vigil_init(struct vigil *vigil, char **argv, const sigset_t *signals, struc
                             .ask_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
                             .successor = {.control_fd = -1, .error_fd = -1}};
     notify_open(&vigil->notify);
+    if (!swapper_init(&vigil->swapper, err)) {
+        return false;
+    }
     return (vigil->signal_fd >= 0 && vigil->ask_fd >= 0) || err_set_os(err, errno, "signalfd");
 }
 
@@ -42,7 +45,13 @@ void vigil_fini(struct vigil *vigil)
     if (vigil->ask_fd >= 0) {
         close(vigil->ask_fd);
     }
+    swapper_fini(&vigil->swapper);
     free(vigil->pulses);
+}
+
+void vigil_rest(struct vigil *vigil)
+{
+    swapper_stop(&vigil->swapper);
 }
 
 static uint64_t now_ns(void)
@@ -209,12 +218,21 @@ static bool look_at_successor(struct vigil *vigil)
 
 /* ---- Signals ---- */
 
+static void say_ready_when_idle(const struct vigil *vigil)
+{
+    if (!vigil->swapper.runs && vigil->successor.pid == 0) {
+        say_ready(vigil);
+    }
+}
+
 static void hang_up(struct vigil *vigil)
 {
     say_reloading(vigil);
-    log_printf(LOG_INFO, "SIGHUP: reading certificates again; `mote reload` takes a new manifest");
+    log_printf(LOG_INFO, "SIGHUP: reading certificates and components again; `mote reload` takes a "
+                         "new manifest");
     (void)app_reload_certificates(vigil->app); /* What is wrong was logged. */
-    say_ready(vigil);
+    swapper_want(&vigil->swapper, vigil->app);
+    say_ready_when_idle(vigil);
 }
 
 /* The signal to end by; 0: none. */
@@ -263,6 +281,7 @@ int vigil_keep(struct vigil *vigil, struct app *app)
     for (;;) {
         struct pollfd wait[] = {{.fd = vigil->signal_fd, .events = POLLIN},
                                 {.fd = vigil->ask_fd, .events = POLLIN},
+                                {.fd = vigil->swapper.fd, .events = POLLIN},
                                 {.fd = vigil->successor.control_fd, .events = POLLIN},
                                 {.fd = vigil->successor.error_fd, .events = POLLIN}};
         (void)poll(wait, ARRAY_LENGTH(wait), timeout_of(vigil));
@@ -274,6 +293,10 @@ int vigil_keep(struct vigil *vigil, struct app *app)
         }
         look_at_pulses(vigil);
         begin_reload(vigil);
+        if (swapper_look(&vigil->swapper, app)) {
+            log_printf(LOG_INFO, "components were looked at again");
+            say_ready_when_idle(vigil);
+        }
         if (look_at_successor(vigil)) {
             stop_successor(vigil);
             return 0;

@@ -12,6 +12,7 @@
 #include "cli/app.h"
 #include "cli/notify.h"
 #include "cli/successor.h"
+#include "cli/swapper.h"
 
 #include <signal.h>
 
@@ -23,6 +24,7 @@ struct vigil {
     _Atomic(struct exchange *) asked; /* any thread: who asked for a reload and is to be answered */
     uint64_t asked_ms;                /* the asker's until it has written to ask_fd */
     atomic_bool over;                 /* any thread: nobody is answered any more */
+    struct swapper swapper;
     struct successor successor;
     uint64_t successor_due_ns;
     struct pulse *pulses; /* one a loop */
@@ -46,3 +48,6 @@ void vigil_ask(void *argument, struct exchange *exchange, uint64_t timeout_ms);
  *  @return the signal that came; 0: a successor has taken its place, and app_let_go() was called. The
  *          service manager knows. */
 int vigil_keep(struct vigil *vigil, struct app *app);
+
+/** Wait for what still works on the app, before that is destroyed. */
+void vigil_rest(struct vigil *vigil);

@@ -153,8 +153,9 @@ struct process {
     const char *namespace;               /* constant */
     bool traps_exits;
     bool takes_stop;
-    bool accepts_links;                  /* constant */
-    atomic_bool started;                 /* any thread reads: see supervisor_child_started() */
+    bool accepts_links;  /* constant */
+    atomic_bool started; /* any thread reads: see supervisor_child_started() */
+    atomic_uint renewal; /* any thread: enum supervisor_renewal, for its supervisor */
     _Atomic(struct process_note *) note; /* owner makes it, any thread reads; NULL: none ever */
 };
 

@@ -266,6 +266,22 @@ void supervisor_child_started(struct process *child)
     process_release(parent);
 }
 
+void supervisor_renew_child(struct process *child, enum supervisor_renewal renewal)
+{
+    struct process *parent = pid_is_none(child->parent) ? NULL
+                                                        : node_find(child->node, child->parent);
+    if (parent == NULL) {
+        return;
+    }
+    if (parent->body == &supervisor_body) {
+        atomic_store_explicit(&child->renewal, renewal, memory_order_relaxed);
+        /* Release: pairs with supervisor_next_renewal(); the wake makes it look. */
+        atomic_store_explicit(&supervisor_of(parent)->renewals, true, memory_order_release);
+        process_wake(parent);
+    }
+    process_release(parent);
+}
+
 size_t supervisor_list(struct process *supervisor, struct supervisor_line *ret, size_t max)
 {
     if (supervisor->body != &supervisor_body) {

@@ -90,6 +90,16 @@ bool supervisor_start(struct node *node, const struct supervisor_options *option
  *  is ignored. */
 void supervisor_child_started(struct process *child);
 
+/** How a child makes room for another one of itself, such as one with newer code. That is no restart of those which are counted. */
+enum supervisor_renewal {
+    RENEWAL_NONE,
+    RENEWAL_AT_ITS_END, /**< Whenever it ends, in whatever way, it is started again. */
+    RENEWAL_NOW, /**< Asked to stop at once (as are those that its strategy stops with it), and started again. */
+};
+
+/** Renew a supervisor's child. Any thread (needs a reference); who is no such child goes on unchanged. */
+void supervisor_renew_child(struct process *child, enum supervisor_renewal renewal);
+
 /** One line per child for `ps` and for guests that ask. Any thread; a copy of the last state. */
 struct supervisor_line {
     char name[64];

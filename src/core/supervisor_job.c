@@ -92,7 +92,7 @@ static bool child_launch(struct supervisor *supervisor, struct child *child, str
 {
     struct process *process = &supervisor->process;
     list_remove(&child->pending);
-    child->retry = false;
+    child->retry = child->renewed = false;
     supervisor->launching = child;
     bool launched = child->spec.start(child->spec.argument, process, supervisor_prepare, err);
     supervisor->launching = NULL;
@@ -179,9 +179,8 @@ static void supervisor_give_up(struct supervisor *supervisor, struct child *chil
     supervisor_end(supervisor, EXIT_SHUTDOWN, why, NULL);
 }
 
-static void supervisor_begin_restart(struct supervisor *supervisor, struct child *child)
+static void supervisor_begin_restart(struct supervisor *supervisor, const struct child *child)
 {
-    atomic_fetch_add_explicit(&child->restarts, 1, memory_order_relaxed);
     size_t index = (size_t)(child - supervisor->children);
     supervisor->range = index;
     supervisor->range_end = supervisor->child_count;
@@ -197,6 +196,32 @@ static void supervisor_begin_restart(struct supervisor *supervisor, struct child
     }
     supervisor->job = JOB_CLEAR;
     supervisor->at = supervisor->range_end;
+}
+
+static enum supervisor_renewal child_renewal(const struct child *child)
+{
+    return child->process == NULL ? RENEWAL_NONE
+                                  : (enum supervisor_renewal)atomic_load_explicit(
+                                        &child->process->renewal, memory_order_relaxed);
+}
+
+/* The first child that is to be renewed now, or NULL: then none is until somebody says so again. */
+static struct child *supervisor_next_renewal(struct supervisor *supervisor)
+{
+    /* Acquire: pairs with supervisor_renew_child(). */
+    if (!atomic_exchange_explicit(&supervisor->renewals, false, memory_order_acquire)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < supervisor->child_count; i++) {
+        struct child *child = &supervisor->children[i];
+        if (child->state == CHILD_UP && child->reason == NULL &&
+            child_renewal(child) == RENEWAL_NOW) {
+            /* There may be more. */
+            atomic_store_explicit(&supervisor->renewals, true, memory_order_relaxed);
+            return child;
+        }
+    }
+    return NULL;
 }
 
 static bool child_is_to_restart(const struct child *child)
@@ -229,15 +254,25 @@ static enum step step_watch(struct supervisor *supervisor)
 {
     struct child *child = supervisor_next_pending(supervisor);
     if (child == NULL) {
-        return STEP_WAIT;
+        child = supervisor_next_renewal(supervisor);
+        if (child == NULL) {
+            return STEP_WAIT;
+        }
+        child->renewed = true;
+        supervisor_begin_restart(supervisor, child);
+        return STEP_MORE;
     }
-    bool shall = child->retry || child_is_to_restart(child);
-    bool may = shall && supervisor_may_restart(supervisor);
-    if (!child->retry) {
+    child->renewed = child_renewal(child) != RENEWAL_NONE;
+    bool shall = child->retry || child->renewed || child_is_to_restart(child);
+    bool may = shall && (child->renewed || supervisor_may_restart(supervisor));
+    if (!child->retry && !child->renewed) {
         supervisor_tell(supervisor, SUPERVISOR_CHILD_EXITED, child, child->reason->text, may);
     }
     child_forget(child);
     if (may) {
+        if (!child->renewed) {
+            atomic_fetch_add_explicit(&child->restarts, 1, memory_order_relaxed);
+        }
         supervisor_begin_restart(supervisor, child);
     } else if (shall) {
         supervisor_give_up(supervisor, child);
@@ -324,7 +359,8 @@ static enum step step_start(struct supervisor *supervisor)
     }
     struct child *child = &supervisor->children[supervisor->at];
     struct err err;
-    bool skipped = supervisor->job == JOB_RESTART && child->spec.restart == RESTART_TEMPORARY;
+    bool skipped = supervisor->job == JOB_RESTART && child->spec.restart == RESTART_TEMPORARY &&
+                   !child->renewed;
     switch (child->state) {
     case CHILD_DOWN:
         if (!skipped && !child_launch(supervisor, child, &err)) {

@@ -25,6 +25,7 @@ struct child {
     uint64_t due_ns;           /* of CHILD_STARTING, CHILD_STOPPING and a retry; UINT64_MAX: none */
     struct reason *reason;     /* held: it has exited so, and that was not dealt with; else NULL */
     bool retry;                /* its restart has failed and is to be tried again */
+    bool renewed;              /* down for a renewal: started again whatever `restart` says */
     struct list pending; /* on the supervisor's list while an exit or a retry is to be dealt with */
     atomic_uint_least64_t pid;      /* any thread reads; 0: not running */
     atomic_uint_least64_t restarts; /* any thread reads: ever */
@@ -59,6 +60,7 @@ struct supervisor {
     size_t range, range_end; /* of the job: children from, and up to */
     uint64_t *restarts;      /* ring: when the last max_restarts were */
     uint32_t restarts_next, restarts_kept;
+    atomic_bool renewals;      /* any thread: there may be children to renew */
     enum exit_class end_class; /* of JOB_END */
     char end_text[EXIT_REASON_BYTES];
     struct reason *end_reason; /* held: of the parent, which has exited so; NULL: see above */

@@ -90,9 +90,9 @@ static bool read_options(struct engine_call *call, struct abi_spawn_options *ret
     return true;
 }
 
-static int32_t spawn_now(struct guest *guest, const struct spawn_target *target,
-                         const struct abi_spawn_options *asked, const uint8_t *input,
-                         size_t input_bytes, struct abi_spawned *ret)
+int32_t spawn_now(struct guest *guest, const struct spawn_target *target,
+                  const struct abi_spawn_options *asked, const uint8_t *input, size_t input_bytes,
+                  struct abi_spawned *ret)
 {
     struct nursery *nursery = spawn_nursery(guest);
     if (nursery == NULL) {

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "guest/abi_table.h"
 #include "guest/actor.h"
 
 enum { SPAWN_NAME_BYTES_MAX = 255 };
@@ -23,6 +24,11 @@ int32_t spawn_target_find(struct guest *guest, const char *what, const char *tex
 
 /** Where the guest's children are counted; made if need be. NULL: out of memory. */
 struct nursery *spawn_nursery(struct guest *guest);
+
+/** Spawn it as a worker, as spawn() does. 0, or the error. */
+int32_t spawn_now(struct guest *guest, const struct spawn_target *target,
+                  const struct abi_spawn_options *asked, const uint8_t *input, size_t input_bytes,
+                  struct abi_spawned *ret);
 
 /** The ABI's number for a spawn that failed; what the operator can do something about is logged. */
 int32_t spawn_error(struct guest *guest, const struct err *err);

@@ -191,28 +191,18 @@ static void actor_undo(struct guest *guest, void *context)
     }
 }
 
-static bool find_entry(const struct catalog_line *line, const char *name, uint32_t *ret,
-                       struct err *err)
-{
-    if (name != NULL) {
-        return component_entry(line->component, name, ret, err);
-    }
-    if (!line->has_entry) {
-        return err_set(err, ERR_NOT_FOUND, "component '%s' has no entry to run", line->name);
-    }
-    *ret = line->entry;
-    return true;
-}
-
 bool actor_spawn(struct node *node, const struct catalog_line *line,
                  const struct actor_options *options, struct pid *ret_pid, uint64_t *ret_reference,
                  struct err *err)
 {
     INVARIANT(options->spawner != NULL || (!options->link && !options->monitor));
-    struct guest_options guest = {
-        .role = role_of(options->kind), .prepare = actor_prepare, .undo = actor_undo};
-    if (!find_entry(line, options->entry, &guest.entry, err)) {
-        return false;
+    struct guest_options guest = {.entry = line->entry,
+                                  .entry_name = options->entry,
+                                  .role = role_of(options->kind),
+                                  .prepare = actor_prepare,
+                                  .undo = actor_undo};
+    if (options->entry == NULL && !line->has_entry) {
+        return err_set(err, ERR_NOT_FOUND, "component '%s' has no entry to run", line->name);
     }
     struct actor *actor = actor_create(line, options, &guest.deadline_ns, err);
     if (actor == NULL) {
@@ -265,7 +255,9 @@ struct supervisor_child actor_child(const struct catalog_line *line,
                                      .restart = restart,
                                      .shutdown_ns = shutdown_ns,
                                      .start_timeout_ns = start_timeout_ns,
-                                     .announces = line->resident,
+                                     /* One made for RUSM knows of no such moment. */
+                                     .announces = line->resident &&
+                                                  !component_is_rusm(line->component),
                                      .start = child_start,
                                      .argument = (void *)(uintptr_t)line}; /* only read */
 }

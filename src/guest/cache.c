@@ -118,15 +118,22 @@ void cache_destroy(struct cache *cache)
     free(cache);
 }
 
+enum { DIGEST_BYTES = 32 };
+
+void cache_digest(const uint8_t *wasm, size_t size_bytes, unsigned char ret[DIGEST_BYTES])
+{
+    unsigned digest_bytes = 0;
+    int done = EVP_Digest(wasm, size_bytes, ret, &digest_bytes, EVP_sha256(), NULL);
+    INVARIANT(done == 1 && digest_bytes == DIGEST_BYTES);
+}
+
 void cache_path(const struct cache *cache, const uint8_t *wasm, size_t size_bytes,
                 uint64_t fingerprint, char ret[CACHE_PATH_BYTES])
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned digest_bytes = 0;
-    int done = EVP_Digest(wasm, size_bytes, digest, &digest_bytes, EVP_sha256(), NULL);
-    INVARIANT(done == 1 && digest_bytes == 32);
+    unsigned char digest[DIGEST_BYTES];
+    cache_digest(wasm, size_bytes, digest);
     char hex[65];
-    for (unsigned i = 0; i < digest_bytes; i++) {
+    for (unsigned i = 0; i < DIGEST_BYTES; i++) {
         snprintf(hex + (size_t)2 * i, 3, "%02x", digest[i]);
     }
     snprintf(ret, CACHE_PATH_BYTES, "%s/%s-%016llx", cache->folder, hex,

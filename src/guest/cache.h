@@ -28,6 +28,9 @@ struct cache *cache_open(const char *folder, struct err *err) MUST_USE;
 void cache_destroy(struct cache *cache);
 DEFINE_AUTO_DESTROY(cache)
 
+/** SHA-256 of Wasm. */
+void cache_digest(const uint8_t *wasm, size_t size_bytes, unsigned char ret[32]);
+
 /** The path under which the artefact of this Wasm for this engine is or would be. */
 void cache_path(const struct cache *cache, const uint8_t *wasm, size_t size_bytes,
                 uint64_t fingerprint, char ret[CACHE_PATH_BYTES]);

@@ -1,7 +1,5 @@
 #include "guest/component_internal.h"
 
-#include "base/log.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -78,9 +76,9 @@ static void describe_wasi(struct component *component)
     };
 }
 
-static bool check_kind(const struct component *component, struct err *err)
+static bool check_kind(const struct engine_inspection *inspection, struct err *err)
 {
-    if (component->inspection.imports_wasi_p3) {
+    if (inspection->imports_wasi_p3) {
         return err_set(err, ERR_INPUT,
                        "it is a WASI 0.3 component, which this version does not run: build it for "
                        "WASI 0.2 (wasm32-wasip2) or preview 1 (wasm32-wasip1)");
@@ -105,6 +103,23 @@ static bool check_parts(const struct engine_inspection *inspection, struct err *
                    (unsigned)most);
 }
 
+bool component_code_read(const struct component *component, struct component_code *ret,
+                         struct err *err)
+{
+    *ret = (struct component_code){0};
+    if (!bytes_read_file(&ret->wasm, component->path, COMPONENT_FILE_BYTES_MAX, err)) {
+        return err_wrap(err, "component '%s'", component->name);
+    }
+    if (!engine_inspect(ret->wasm.data, ret->wasm.size, &ret->inspection, err) ||
+        !check_kind(&ret->inspection, err) || !check_parts(&ret->inspection, err)) {
+        bytes_fini(&ret->wasm);
+        return err_wrap(err, "component '%s': %s", component->name, component->path);
+    }
+    ret->cls = capacity_class(ret->inspection.memory_min_bytes, component->grant->memory_max_bytes);
+    cache_digest(ret->wasm.data, ret->wasm.size, ret->digest);
+    return true;
+}
+
 struct component *component_open(const struct component_options *options, struct err *err)
 {
     AUTO(component_destroyp) struct component *component = calloc(1, sizeof *component);
@@ -124,17 +139,9 @@ struct component *component_open(const struct component_options *options, struct
     }
     describe_wasi(component);
 
-    if (!bytes_read_file(&component->wasm, component->path, COMPONENT_FILE_BYTES_MAX, err)) {
-        err_wrap(err, "component '%s'", component->name);
+    if (!component_code_read(component, &component->code, err)) {
         return NULL;
     }
-    if (!engine_inspect(component->wasm.data, component->wasm.size, &component->inspection, err) ||
-        !check_kind(component, err) || !check_parts(&component->inspection, err)) {
-        err_wrap(err, "component '%s': %s", component->name, component->path);
-        return NULL;
-    }
-    component->cls = capacity_class(component->inspection.memory_min_bytes,
-                                    component->grant->memory_max_bytes);
     return TAKE(component);
 }
 
@@ -143,15 +150,19 @@ void component_destroy(struct component *component)
     if (component == NULL) {
         return;
     }
-    for (unsigned i = 0; component->images != NULL && i < pool_workers(component->pool); i++) {
-        engine_image_destroy(component->images[i]);
+    for (unsigned i = 0; component->seats != NULL && i < pool_workers(component->pool); i++) {
+        edition_release(component->seats[i].edition);
+        lock_fini(&component->seats[i].lock);
     }
-    free(component->images);
-    free(component->counts);
+    free(component->seats);
+    for (size_t i = 0; i < component->slot_count; i++) {
+        free(component->slots[i].name);
+    }
+    free(component->slots);
     unpin_preopens(component);
     free(component->arguments);
     free(component->path);
-    bytes_fini(&component->wasm);
+    bytes_fini(&component->code.wasm);
     free(component);
 }
 
@@ -162,128 +173,134 @@ static void at_least(uint32_t *value, uint32_t wanted)
 
 void component_add_need(const struct component *component, struct capacity_need needs[POOL_CLASSES])
 {
-    struct capacity_need *need = &needs[component->cls];
+    struct capacity_need *need = &needs[component->code.cls];
+    const struct engine_inspection *inspection = &component->code.inspection;
     need->used = true;
     at_least(&need->memories, 1);
     at_least(&need->tables, 1);
     at_least(&need->core_instances, 1);
-    at_least(&need->memories, component->inspection.memories);
-    at_least(&need->tables, component->inspection.tables);
-    at_least(&need->core_instances, component->inspection.core_instances);
-}
-
-/* Code on its way to the workers' engines, which all take the same. */
-struct delivery {
-    char path[CACHE_PATH_BYTES]; /* in the cache; "": not there */
-    struct bytes artefact;       /* empty: what the cache has is good */
-};
-
-/* Find or make the artefact: on disk when there is a cache that works, else in memory. */
-static bool compile(struct component *component, struct engine *engine, struct cache *cache,
-                    struct delivery *ret, struct err *err)
-{
-    if (ret->artefact.size > 0) {
-        return true; /* For an engine before this one. */
-    }
-    ret->path[0] = '\0';
-    if (cache != NULL) {
-        cache_path(cache, component->wasm.data, component->wasm.size, engine_fingerprint(engine),
-                   ret->path);
-        if (cache_has(ret->path)) {
-            return true;
-        }
-    }
-    log_printf(LOG_INFO, "compiling component '%s' (%zu KiB)", component->name,
-               component->wasm.size / 1024);
-    if (!engine_compile(engine, component->wasm.data, component->wasm.size, &ret->artefact, err)) {
-        return false;
-    }
-    struct err why = {0};
-    if (cache != NULL && !cache_store(cache, ret->path, &ret->artefact, &why)) {
-        log_printf(LOG_WARN, "component '%s' will be compiled again at the next start: %s",
-                   component->name, why.text);
-        ret->path[0] = '\0';
-    }
-    return true;
-}
-
-/* Whether an image was refused for what it wants, not for what its file is: an import that nobody offers,
- * which engine_load() names, or more than the pool has. Compiled anew it would be the same. */
-static bool is_refused_for_good(const struct err *err)
-{
-    static const char *const begins[] = {"imports ", "component imports ", "incompatible import"};
-    for (size_t i = 0; i < ARRAY_LENGTH(begins); i++) {
-        if (strncmp(err->text, begins[i], strlen(begins[i])) == 0) {
-            return true;
-        }
-    }
-    return err->code == ERR_LIMIT;
-}
-
-/* A cached file may be damaged: then it is compiled once more, not given up. */
-static struct engine_image *load(struct component *component, struct engine *engine,
-                                 struct cache *cache, const struct engine_link *link,
-                                 struct delivery *delivery, struct err *err)
-{
-    for (int attempt = 0; attempt < 2; attempt++) {
-        if (!compile(component, engine, cache, delivery, err)) {
-            return NULL;
-        }
-        bool from_cache = delivery->artefact.size == 0;
-        struct engine_image *image = engine_load(engine, component->inspection.kind,
-                                                 delivery->path[0] != '\0' ? delivery->path : NULL,
-                                                 &delivery->artefact, link, err);
-        if (image != NULL || !from_cache || is_refused_for_good(err)) {
-            return image;
-        }
-        cache_remove(delivery->path);
-    }
-    return NULL;
+    at_least(&need->memories, inspection->memories);
+    at_least(&need->tables, inspection->tables);
+    at_least(&need->core_instances, inspection->core_instances);
 }
 
 bool component_prepare(struct component *component, struct pool *pool, struct cache *cache,
                        const struct engine_import *imports, size_t import_count, struct err *err)
 {
+    unsigned workers = pool_workers(pool);
+    struct engine_link link = {.imports = imports, .import_count = import_count, .wasi = true};
     component->pool = pool;
-    size_t workers = pool_workers(pool);
-    component->images = calloc(workers, sizeof(struct engine_image *));
-    component->counts = aligned_alloc(64, workers * sizeof *component->counts);
-    if (component->images == NULL || component->counts == NULL) {
+    struct component_seat *seats = aligned_alloc(64, workers * sizeof *seats);
+    component->seats = seats;
+    if (seats == NULL) {
         return err_set_memory(err);
     }
-    for (size_t i = 0; i < workers; i++) {
-        atomic_init(&component->counts[i].processes, 0);
-        atomic_init(&component->counts[i].spawned, 0);
+    for (unsigned i = 0; i < workers; i++) {
+        atomic_init(&seats[i].processes, 0);
+        atomic_init(&seats[i].spawned, 0);
+        lock_init(&seats[i].lock, LOCK_EDITION);
+        seats[i].edition = NULL;
     }
-    struct engine_link link = {.imports = imports, .import_count = import_count, .wasi = true};
-    struct delivery delivery = {0};
-    bool good = true;
-    for (unsigned i = 0; good && i < pool_workers(pool); i++) {
-        struct engine *engine = pool_engine(pool, i, component->cls);
-        component->images[i] = load(component, engine, cache, &link, &delivery, err);
-        good = component->images[i] != NULL;
+    struct edition **editions = calloc(workers, sizeof *editions);
+    if (editions == NULL) {
+        return err_set_memory(err);
     }
-    bytes_fini(&delivery.artefact);
-    bytes_fini(&component->wasm);
-    return good || err_wrap(err, "component '%s': %s", component->name, component->path);
+    bool good = component_code_load(component, &component->code, cache, &link, editions, err);
+    for (unsigned i = 0; good && i < workers; i++) {
+        seats[i].edition = editions[i];
+    }
+    free(editions);
+    return good;
+}
+
+struct edition *component_edition(struct component *component, unsigned worker)
+{
+    struct component_seat *seat = &component->seats[worker];
+    lock_take(&seat->lock);
+    struct edition *edition = seat->edition;
+    edition_retain(edition);
+    lock_release(&seat->lock);
+    return edition;
+}
+
+/* ---- entries ---- */
+
+static const char *default_entry(const struct engine_inspection *inspection)
+{
+    return inspection->rusm                       ? "run"
+           : inspection->kind != ENGINE_COMPONENT ? "_start"
+           : inspection->command                  ? "wasi:cli/run"
+                                                  : "run";
+}
+
+static bool add_slot(struct component *component, const char *name, uint32_t number)
+{
+    size_t count = component->slot_count;
+    struct component_slot *slots = realloc(component->slots, (count + 1) * sizeof *slots);
+    if (slots == NULL) {
+        return false;
+    }
+    component->slots = slots;
+    slots[count] = (struct component_slot){.name = strdup(name)};
+    if (slots[count].name == NULL) {
+        return false;
+    }
+    for (unsigned i = 0; i < pool_workers(component->pool); i++) {
+        struct edition *edition = component->seats[i].edition;
+        uint32_t *entries = realloc(edition->entries, (count + 1) * sizeof *entries);
+        if (entries == NULL) {
+            free(slots[count].name);
+            return false;
+        }
+        edition->entries = entries;
+        entries[count] = number;
+    }
+    for (unsigned i = 0; i < pool_workers(component->pool); i++) {
+        component->seats[i].edition->entry_count = count + 1;
+    }
+    component->slot_count = count + 1;
+    return true;
+}
+
+static bool find_slot(const struct component *component, const char *name, uint32_t *ret)
+{
+    for (size_t i = 0; i < component->slot_count; i++) {
+        if (strcmp(component->slots[i].name, name) == 0) {
+            *ret = (uint32_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool component_entry_maybe(struct component *component, const char *name, uint32_t *ret,
+                           struct err *err)
+{
+    if (name == NULL) {
+        name = default_entry(&component->code.inspection);
+    }
+    if (find_slot(component, name, ret)) {
+        return true;
+    }
+    uint32_t first = 0;
+    for (unsigned i = 0; i < pool_workers(component->pool); i++) {
+        uint32_t number = 0;
+        if (!engine_image_entry(component->seats[i].edition->image, name, &number, err)) {
+            return err_wrap(err, "component '%s': %s", component->name, component->path);
+        }
+        INVARIANT(i == 0 || number == first);
+        first = number;
+    }
+    *ret = (uint32_t)component->slot_count;
+    return add_slot(component, name, first) || err_set_memory(err);
 }
 
 bool component_entry(struct component *component, const char *name, uint32_t *ret, struct err *err)
 {
-    if (name == NULL) {
-        bool command = component->inspection.command;
-        name = component->inspection.kind != ENGINE_COMPONENT ? "_start"
-               : command                                      ? "wasi:cli/run"
-                                                              : "run";
+    if (!component_entry_maybe(component, name, ret, err)) {
+        return false;
     }
-    for (unsigned i = 0; i < pool_workers(component->pool); i++) {
-        uint32_t number = 0;
-        if (!engine_image_entry(component->images[i], name, &number, err)) {
-            return err_wrap(err, "component '%s': %s", component->name, component->path);
-        }
-        INVARIANT(i == 0 || number == *ret);
-        *ret = number;
-    }
+    component->slots[*ret].needed = true;
     return true;
 }
 
@@ -294,17 +311,22 @@ const char *component_name(const struct component *component)
 
 enum engine_kind component_kind(const struct component *component)
 {
-    return component->inspection.kind;
+    return component->code.inspection.kind;
 }
 
 bool component_is_command(const struct component *component)
 {
-    return component->inspection.command;
+    return component->code.inspection.command;
 }
 
 bool component_is_http(const struct component *component)
 {
-    return component->inspection.http;
+    return component->code.inspection.http;
+}
+
+bool component_is_rusm(const struct component *component)
+{
+    return component->code.inspection.rusm;
 }
 
 const struct grant *component_grant(const struct component *component)
@@ -316,7 +338,7 @@ uint64_t component_processes(const struct component *component)
 {
     uint64_t sum = 0;
     for (unsigned i = 0; i < pool_workers(component->pool); i++) {
-        sum += atomic_load_explicit(&component->counts[i].processes, memory_order_relaxed);
+        sum += atomic_load_explicit(&component->seats[i].processes, memory_order_relaxed);
     }
     return sum;
 }
@@ -325,7 +347,7 @@ uint64_t component_spawned(const struct component *component)
 {
     uint64_t sum = 0;
     for (unsigned i = 0; i < pool_workers(component->pool); i++) {
-        sum += atomic_load_explicit(&component->counts[i].spawned, memory_order_relaxed);
+        sum += atomic_load_explicit(&component->seats[i].spawned, memory_order_relaxed);
     }
     return sum;
 }

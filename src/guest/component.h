@@ -42,11 +42,32 @@ bool component_prepare(struct component *component, struct pool *pool, struct ca
                        const struct engine_import *imports, size_t import_count, struct err *err)
     MUST_USE;
 
+/** What came of component_swap(). */
+enum swap_result {
+    SWAP_SAME,    /**< The file holds what runs already. */
+    SWAP_DONE,    /**< Processes that begin from now on run what it holds. */
+    SWAP_REFUSED, /**< What it holds does not run here: `err`. All is as it was. */
+};
+
+/** Look at its file again, and put what it holds now in the place of what it held: for processes that begin from now on. Those
+ *  that live go on with what they began with, whose memory is given back with the last of them. One thread at a time, of any kind; slow
+ *  as a compilation is; between component_prepare() and component_destroy(). `cache`, `imports` as there.
+ *  SWAP_REFUSED: ERR_NOT_FOUND, ERR_INPUT as component_open(), component_prepare() and component_entry() say it; ERR_LIMIT: it is
+ *  nothing that the node was started for (another kind, larger than its pool): a new node takes it. */
+enum swap_result component_swap(struct component *component, struct cache *cache,
+                                const struct engine_import *imports, size_t import_count,
+                                struct err *err);
+
 /** Find an entry to run ("show", "_start", "wasi:cli/run", "wasi:http/incoming-handler"); NULL: the only
- *  sensible one: of a command that, of another component `run`.
- *  False: ERR_NOT_FOUND, listing what is exported. */
+ *  sensible one: of a command that, of another component, or one made for RUSM, `run`.
+ *  False: ERR_NOT_FOUND, listing what is exported. The number is good for all of the component's life: code that is swapped
+ *  in must have the entry too. Before the first process only. */
 bool component_entry(struct component *component, const char *name, uint32_t *ret, struct err *err)
     MUST_USE;
+
+/** The same of an entry that code which is swapped in may lack: a spawn of it fails then. */
+bool component_entry_maybe(struct component *component, const char *name, uint32_t *ret,
+                           struct err *err) MUST_USE;
 
 const char *component_name(const struct component *component);
 enum engine_kind component_kind(const struct component *component);
@@ -56,6 +77,10 @@ bool component_is_command(const struct component *component);
 
 /** Whether it answers requests by itself: exports wasi:http/incoming-handler. */
 bool component_is_http(const struct component *component);
+
+/** Whether it was made for RUSM: imports the module "rusm" or its interfaces. Its only entry is `run` then, its mail and its
+ *  requests are as that runtime has them (guest/rusm.h, serve/handler_rusm.h). */
+bool component_is_rusm(const struct component *component);
 const struct grant *component_grant(const struct component *component);
 
 /** Processes of it that live now, and ever. */

@@ -151,6 +151,15 @@ static void give_place(struct component *component)
     }
 }
 
+static void give_room(struct guest *guest)
+{
+    struct component *component = guest->component;
+    pool_give(component->pool, guest->edition->cls, guest->seat);
+    edition_release(TAKE(guest->edition));
+    atomic_fetch_sub_explicit(&component->seats[guest->seat].processes, 1, memory_order_relaxed);
+    give_place(component);
+}
+
 static void guest_reclaim(struct process *process)
 {
     struct guest *guest = guest_of(process);
@@ -160,10 +169,7 @@ static void guest_reclaim(struct process *process)
     post_destroy(TAKE(guest->post));
     nursery_leave(TAKE(guest->born_in));
     nursery_release(TAKE(guest->nursery));
-    pool_give(guest->component->pool, guest->component->cls, guest->seat);
-    atomic_fetch_sub_explicit(&guest->component->counts[guest->seat].processes, 1,
-                              memory_order_relaxed);
-    give_place(guest->component);
+    give_room(guest);
 }
 
 static void log_suppressed(struct guest *guest)
@@ -249,6 +255,44 @@ static void guest_destroy(struct process *process)
 
 /* ---- spawning ---- */
 
+/* A place in an engine, and the code that is current there. False: there is none, or (for the moment that a swap goes from one
+ * worker to the next) only one in an engine of the other class. */
+static bool take_seat(struct guest *guest, unsigned worker)
+{
+    struct component *component = guest->component;
+    struct edition *edition = component_edition(component, worker);
+    enum pool_class cls = edition->cls;
+    if (!pool_take(component->pool, cls, worker, &guest->seat)) {
+        edition_release(edition);
+        return false;
+    }
+    if (guest->seat != worker) {
+        edition_release(edition);
+        edition = component_edition(component, guest->seat);
+        if (edition->cls != cls) {
+            pool_give(component->pool, cls, guest->seat);
+            edition_release(edition);
+            return false;
+        }
+    }
+    guest->edition = edition;
+    return true;
+}
+
+static bool find_entry(const struct guest *guest, const struct guest_options *options,
+                       uint32_t *ret, struct err *err)
+{
+    const struct component *component = guest->component;
+    if (options->entry_name != NULL) {
+        return engine_image_entry(guest->edition->image, options->entry_name, ret, err) ||
+               err_wrap(err, "component '%s': %s", component->name, component->path);
+    }
+    *ret = guest->edition->entries[options->entry];
+    return LIKELY(*ret != EDITION_NO_ENTRY) ||
+           err_set(err, ERR_NOT_FOUND, "component '%s' has no entry '%s' any more", component->name,
+                   component->slots[options->entry].name);
+}
+
 static bool take_room(struct guest *guest, unsigned worker, struct err *err)
 {
     struct component *component = guest->component;
@@ -256,11 +300,11 @@ static bool take_room(struct guest *guest, unsigned worker, struct err *err)
         return err_set(err, ERR_LIMIT, "component '%s' has its max-processes of %u",
                        component->name, component->max_processes);
     }
-    if (!pool_take(component->pool, component->cls, worker, &guest->seat)) {
+    if (!take_seat(guest, worker)) {
         give_place(component);
         return err_set(err, ERR_LIMIT, "every pool of Wasm instances is full");
     }
-    atomic_fetch_add_explicit(&component->counts[guest->seat].processes, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&component->seats[guest->seat].processes, 1, memory_order_relaxed);
     return true;
 }
 
@@ -277,9 +321,9 @@ static const struct body guest_body = {
     .destroy = guest_destroy,
 };
 
-/* The guest without a process: NULL when there is no room or memory. */
+/* The guest without a process: NULL when there is no room or memory, or not that entry. */
 static struct guest *guest_create(struct component *component, const struct guest_options *options,
-                                  unsigned worker, struct err *err)
+                                  unsigned worker, uint32_t *ret_entry, struct err *err)
 {
     struct guest *guest = malloc(sizeof *guest);
     if (guest == NULL) {
@@ -306,19 +350,24 @@ static struct guest *guest_create(struct component *component, const struct gues
         free(guest);
         return NULL;
     }
+    if (!find_entry(guest, options, ret_entry, err)) {
+        give_room(guest);
+        free(guest);
+        return NULL;
+    }
     if (guest->grant->network != NULL) {
         guest->network = network_policy_retain(guest->grant->network);
     }
     return guest;
 }
 
-static bool guest_begin(struct guest *guest, const struct guest_options *options,
+static bool guest_begin(struct guest *guest, const struct guest_options *options, uint32_t entry,
                         struct worker *worker, struct err *err)
 {
     guest->fiber = engine_fiber_create(
-        guest->component->images[guest->seat],
+        guest->edition->image,
         &(struct engine_spawn_options){.process = guest,
-                                       .entry = options->entry,
+                                       .entry = entry,
                                        .memory_max_bytes = guest->grant->memory_max_bytes,
                                        .memory_bytes = &guest->memory_bytes,
                                        .wasi = &guest->component->wasi,
@@ -341,7 +390,9 @@ bool guest_spawn(struct node *node, struct component *component,
                  const struct guest_options *options, struct worker *worker,
                  struct process **ret_process, struct err *err)
 {
-    struct guest *guest = guest_create(component, options, worker != NULL ? worker->index : 0, err);
+    uint32_t entry;
+    struct guest *guest = guest_create(component, options, worker != NULL ? worker->index : 0,
+                                       &entry, err);
     if (guest == NULL) {
         return false;
     }
@@ -362,7 +413,7 @@ bool guest_spawn(struct node *node, struct component *component,
         process_retain(&guest->process);
         *ret_process = &guest->process;
     }
-    if (!guest_begin(guest, options, worker, err)) {
+    if (!guest_begin(guest, options, entry, worker, err)) {
         guest_reclaim(&guest->process);
         if (ret_process != NULL) {
             process_release(TAKE(*ret_process));
@@ -371,7 +422,7 @@ bool guest_spawn(struct node *node, struct component *component,
         return false;
     }
     /* Relaxed: a count. */
-    atomic_fetch_add_explicit(&component->counts[seat].spawned, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&component->seats[seat].spawned, 1, memory_order_relaxed);
     return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "guest/guest.h"
 
+struct edition;
 struct handle_table;
 struct nursery;
 struct post;
@@ -25,6 +26,7 @@ struct guest {
     const struct guest_role *role; /* constant */
     void *context;                 /* constant */
     unsigned seat;                 /* constant: the worker whose engine it was born in */
+    struct edition *edition;       /* owner: the code that it runs; a reference until reclaimed */
     bool yielded;                  /* owner: its tick said yield in this turn */
     bool full;                     /* owner: the engine had no room for it */
     struct log_window log;         /* owner */

@@ -16,6 +16,8 @@ struct pool {
     uint32_t stack_bytes;
     struct capacity_limits limits;
     struct capacity_plan plan;
+    struct capacity_need
+        needs[POOL_CLASSES];          /* constant after create: at least 1 each where used */
     struct seat *seats[POOL_CLASSES]; /* an array of `workers`, or NULL */
 };
 
@@ -99,6 +101,7 @@ struct pool *pool_create(const struct pool_options *options, struct err *err)
         if (!create_class(pool, cls, &needs[cls], err)) {
             return NULL;
         }
+        pool->needs[cls] = needs[cls];
         for (unsigned i = 0; i < workers; i++) {
             total += pool->seats[cls][i].fibers;
         }
@@ -137,6 +140,27 @@ void pool_tick(void *pool_argument)
 struct engine *pool_engine(const struct pool *pool, unsigned worker, enum pool_class cls)
 {
     return pool->seats[cls] == NULL ? NULL : pool->seats[cls][worker].engine;
+}
+
+bool pool_admits(const struct pool *pool, enum pool_class cls, const struct capacity_need *need,
+                 struct err *err)
+{
+    const struct capacity_need *planned = &pool->needs[cls];
+    if (!planned->used) {
+        return err_set(err, ERR_LIMIT,
+                       "its memory begins with, or may grow to, %s than any at this node's start; "
+                       "`mote reload` takes it",
+                       cls == POOL_LARGE ? "more" : "less");
+    }
+    if (need->memories > planned->memories || need->tables > planned->tables ||
+        need->core_instances > planned->core_instances) {
+        return err_set(err, ERR_LIMIT,
+                       "an instance takes %u memories, %u tables and %u core instances, more than "
+                       "any at this node's start; `mote reload` takes it",
+                       (unsigned)need->memories, (unsigned)need->tables,
+                       (unsigned)need->core_instances);
+    }
+    return true;
 }
 
 unsigned pool_workers(const struct pool *pool)

@@ -39,6 +39,10 @@ void pool_tick(void *pool_argument);
 struct engine *pool_engine(const struct pool *pool, unsigned worker, enum pool_class cls);
 unsigned pool_workers(const struct pool *pool);
 
+/** Whether instances that take so much were planned for. False: ERR_LIMIT: they were not; a new node would. */
+bool pool_admits(const struct pool *pool, enum pool_class cls, const struct capacity_need *need,
+                 struct err *err) MUST_USE;
+
 /** What was decided, for the start-up line and `stats`. */
 const struct capacity_plan *pool_plan(const struct pool *pool);
 const struct capacity_limits *pool_limits(const struct pool *pool);

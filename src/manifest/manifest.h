@@ -119,6 +119,9 @@ struct manifest_ancestor {
     uint32_t line; /**< Of its header. */
 };
 
+/** What becomes of a service whose code was swapped. */
+enum manifest_code_change { MANIFEST_RESTART, MANIFEST_SIGNAL };
+
 /** [components.<name>] with everything that its grant gives. */
 struct manifest_component {
     const char *name;
@@ -136,6 +139,7 @@ struct manifest_component {
     struct manifest_number restart;          /**< enum supervisor_restart; counts when resident. */
     struct manifest_number shutdown_ms;      /**< Likewise; its supervisor's unless its own. */
     struct manifest_number start_timeout_ms; /**< Likewise. */
+    struct manifest_number code_change;      /**< enum manifest_code_change; when resident. */
     const char *const *arguments;            /**< Without the program's name; NULL-terminated. */
     size_t argument_count;
     uint32_t arguments_line;
@@ -159,6 +163,7 @@ struct manifest_target {
     uint32_t line, column; /**< Where the component is named. */
     const struct manifest_component *component;
     const char *entry;                  /**< NULL: neither the route nor the component gives one. */
+    const char *action;                 /**< What the route itself names; NULL: nothing. */
     struct manifest_number deadline_ms; /**< The component's if it has one, else the listener's. */
     struct manifest_number stream_deadline_ms; /**< Likewise. */
 };

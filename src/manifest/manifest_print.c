@@ -28,7 +28,8 @@ static bool is_for_services(const struct field *field)
 {
     return field->offset == offsetof(struct manifest_component, restart) ||
            field->offset == offsetof(struct manifest_component, shutdown_ms) ||
-           field->offset == offsetof(struct manifest_component, start_timeout_ms);
+           field->offset == offsetof(struct manifest_component, start_timeout_ms) ||
+           field->offset == offsetof(struct manifest_component, code_change);
 }
 
 static void print_field(struct report *report, const struct field_group *group,

@@ -135,7 +135,7 @@ static void check_processes(struct loader *loader, const struct toml_node *table
 static void check_resident(struct loader *loader, const struct toml_node *table,
                            struct manifest_component *component)
 {
-    static const char *const KEYS[] = {"restart", "shutdown-ms", "start-timeout-ms"};
+    static const char *const KEYS[] = {"restart", "shutdown-ms", "start-timeout-ms", "code-change"};
     const struct toml_node *resident = section_key(loader, table, "resident");
 
     if (resident != NULL && resident->kind != TOML_BOOLEAN) {
@@ -286,6 +286,7 @@ bool target_read(struct loader *loader, const struct toml_node *node, const char
     if (hash != NULL && ret->entry == NULL) {
         return problem_memory(loader->problems) != NULL;
     }
+    ret->action = hash == NULL ? NULL : ret->entry;
     warn_of_second_service(loader, node, component, ret->entry, "answer requests");
     return true;
 }

@@ -90,6 +90,12 @@ static const char *const RESTARTS[] = {
     NULL,
 };
 
+static const char *const CODE_CHANGES[] = {
+    [MANIFEST_RESTART] = "restart",
+    [MANIFEST_SIGNAL] = "signal",
+    NULL,
+};
+
 static const char *const STRATEGIES[] = {
     [ONE_FOR_ONE] = "one-for-one",
     [ONE_FOR_ALL] = "one-for-all",
@@ -301,6 +307,7 @@ static const struct field COMPONENT_FIELDS[] = {
     {NUMBER("shutdown-ms", struct manifest_component, shutdown_ms, 0, DAY_MS, 5000),
      .zero = "killed without being asked"},
     {NUMBER("start-timeout-ms", struct manifest_component, start_timeout_ms, 1, DAY_MS, 10000)},
+    {CHOICE("code-change", struct manifest_component, code_change, CODE_CHANGES, MANIFEST_RESTART)},
     {.key = "args", .kind = FIELD_NODE, .offset = offsetof(struct component_section, arguments)},
     {ELSEWHERE("env", GRANTS)},
     {ELSEWHERE("preopen", GRANTS)},

@@ -150,11 +150,11 @@ class Node:
     """A serving program. Made by the `serve` fixture, which also ends it."""
 
     def __init__(self, home, manifest, options=(), environment=None, name="mote", admin=None,
-                 preexec=None):
+                 preexec=None, file="mote.toml"):
         self.home = home
         self.admin = admin or "unix:" + home.path("runtime", "mote", name + ".sock")
-        self.manifest = home.write("mote.toml", manifest)
-        self.process = home.start("serve", "-f", "mote.toml", *options, environment=environment,
+        self.manifest = home.write(file, manifest)
+        self.process = home.start("serve", "-f", file, *options, environment=environment,
                                   preexec_fn=preexec)
         self.out, self.log = Lines(self.process.stdout), Lines(self.process.stderr)
         self.addresses = []

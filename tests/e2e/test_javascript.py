@@ -285,11 +285,11 @@ def test_a_script_is_built_again_when_it_is_newer(home):
 
 @pytest.mark.parametrize("script, line", [
     ("export default {\n    fetch( { return 1; }\n};\n", "app.js:2:"),
-    ("const x = 1;\n  missing.call();\nexport default { fetch() {} };\n", "app.js:2:3: ReferenceError: missing is not defined"),
-    ("export const data = 1;\n", "app.js: TypeError: nothing is exported that could be run"),
+    ("const x = 1;\n  missing.call();\nexport default { fetch() {} };\n", "app.js:2:3: error: ReferenceError: missing is not defined"),
+    ("export const data = 1;\n", "app.js: error: TypeError: nothing is exported that could be run"),
     ("export const memory = () => 1;\n", "'memory' cannot be the name of an entry"),
     ("await new Promise(() => {});\nexport const one = () => 1;\n", "the top level waits"),
-    ("export const one = () => 1;\nMath.random();\n", "app.js:2:6: TypeError: random numbers cannot be had while"),
+    ("export const one = () => 1;\nMath.random();\n", "app.js:2:6: error: TypeError: random numbers cannot be had while"),
     ("export const one = () => 1;\nimport 'nowhere';\n", "nowhere"),
 ])
 def test_what_is_wrong_at_the_top_level_is_an_error_of_the_build(home, script, line):

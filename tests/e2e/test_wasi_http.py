@@ -298,7 +298,7 @@ def test_a_status_that_nobody_may_send_is_502(web):
     assert web.log.wait_for("process exited", "the answer cannot be sent")
 
 
-@pytest.mark.parametrize("path", ["/late-crash", "/abandoned"])
+@pytest.mark.parametrize("path", ["/late-crash", "/abandoned", "/unfinished"])
 def test_an_answer_that_breaks_off_is_cut(wire, path):
     answer = wire.ask("GET", path)
     assert (answer.status, answer.body, answer.cut) == (200, b"begun\n", True)

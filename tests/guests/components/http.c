@@ -203,6 +203,9 @@ static bool misbehave(struct text path)
         put("begun\n");
         output_drop(out);
         outgoing_drop(body);
+    } else if (is(path, "/unfinished")) {
+        begin_text(200);
+        put("begun\n");
     } else if (is(path, "/short")) {
         sized(10);
     } else if (is(path, "/behind")) {

@@ -102,8 +102,8 @@ const errorExplain = (error) => {
         if (found !== null && found[1] === scriptName) {
             const place = originOf(Number(found[2]), Number(found[3]));
             const mark = place.text === undefined ? "" : `\n    ${place.text}\n    ${" ".repeat(place.column - 1)}^`;
-            return `${place.file}:${place.line}:${place.column}: ${head}${mark}`;
+            return `${place.file}:${place.line}:${place.column}: error: ${head}${mark}`;
         }
     }
-    return `${scriptName}: ${head}`;
+    return `${scriptName}: error: ${head}`;
 };
