@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 
+import javascript
 import parked
 import proc
 import table
@@ -423,7 +424,7 @@ def bench_memory(options, folder):
 
 
 PARTS = {"spawn": bench_spawn, "stream": bench_stream, "actors": bench_actors, "component": bench_component, "http": bench_http,
-         "spin": bench_spin, "memory": bench_memory, **web.PARTS}
+         "spin": bench_spin, "memory": bench_memory, **web.PARTS, **javascript.PARTS}
 
 
 def run(options):
