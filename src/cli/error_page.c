@@ -2,9 +2,11 @@
 
 #include "base/number.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { AROUND = 4, PATH_BYTES = 4096, SOURCE_BYTES_MAX = 4 << 20 };
 
@@ -75,15 +77,29 @@ static bool find(const struct bytes *said, struct finding *ret)
     return found;
 }
 
+/* Read the file, if it is one of the app's. A compiler repeats what the source says its file is called (#line), and
+ * a page of an app must not show what else its developer has. */
+static bool read_source(const char *path, const char *folder, struct bytes *ret)
+{
+    char real_path[PATH_MAX], real_folder[PATH_MAX];
+    struct err unread = {0};
+    struct stat info;
+    if (realpath(path, real_path) == NULL || realpath(folder, real_folder) == NULL) {
+        return false;
+    }
+    size_t size = strlen(real_folder);
+    return strncmp(real_path, real_folder, size) == 0 && real_path[size] == '/' &&
+           stat(real_path, &info) == 0 && S_ISREG(info.st_mode) &&
+           bytes_read_file(ret, real_path, SOURCE_BYTES_MAX, &unread);
+}
+
 static bool append_source(struct bytes *to, const struct finding *finding, const char *folder)
 {
     char path[2 * PATH_BYTES];
     AUTO(bytes_finip) struct bytes source = {0};
-    struct err unread = {0};
     snprintf(path, sizeof path, "%s%s%s", finding->path[0] == '/' ? "" : folder,
              finding->path[0] == '/' ? "" : "/", finding->path);
-    if (!bytes_read_file(&source, finding->path, SOURCE_BYTES_MAX, &unread) &&
-        !bytes_read_file(&source, path, SOURCE_BYTES_MAX, &unread)) {
+    if (!read_source(finding->path, folder, &source) && !read_source(path, folder, &source)) {
         return true;
     }
     bool good = bytes_printf(to, "<pre class=source>");

@@ -1,6 +1,7 @@
 #include "cli/program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -31,7 +32,10 @@ static _Noreturn void become(const struct program_options *options, char *const 
     sigemptyset(&none);
     (void)setpgid(0, 0);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent || chdir(options->folder) != 0 ||
+    /* In a group of its own it cannot read from the terminal: it would be stopped. */
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || getppid() != parent ||
+        chdir(options->folder) != 0 ||
         (options->out_fd >= 0 && dup2(options->out_fd, STDOUT_FILENO) < 0) ||
         (options->err_fd >= 0 && dup2(options->err_fd, STDERR_FILENO) < 0)) {
         _exit(CANNOT_RUN);

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "cli/footprint.h"
+#include "cli/kit.h"
 #include "cli/sdk_header.h"
 #include "cli/tool.h"
 
@@ -26,16 +27,6 @@ static const char *compiler(void)
     return chosen != NULL && chosen[0] != '\0' ? chosen : "clang";
 }
 
-static bool write_file(const char *path, const void *data, size_t size_bytes, struct err *err)
-{
-    FILE *file = fopen(path, "we");
-    bool good = file != NULL && fwrite(data, 1, size_bytes, file) == size_bytes;
-    if (file != NULL && fclose(file) != 0) {
-        good = false;
-    }
-    return good || err_set_os(err, errno, "write %s", path);
-}
-
 static const struct {
     const char *name;
     const unsigned char *data;
@@ -51,7 +42,7 @@ bool toolchain_write_headers(const char *folder, struct err *err)
     for (size_t i = 0; i < ARRAY_LENGTH(headers); i++) {
         char path[PATH_BYTES];
         snprintf(path, sizeof path, "%s/%s", folder, headers[i].name);
-        if (!write_file(path, headers[i].data, *headers[i].size_bytes, err)) {
+        if (!kit_put(path, headers[i].data, *headers[i].size_bytes, err)) {
             return false;
         }
     }
@@ -188,7 +179,7 @@ static bool take_footprint(const char *output, uint32_t *ret_end_bytes, struct e
         *ret_end_bytes = 0;
         return true;
     }
-    return write_file(output, wasm.data, wasm.size, err);
+    return kit_put(output, wasm.data, wasm.size, err);
 }
 
 /* A guest that needs no libc is better off without: its exit hooks bring a table and a wrapper around
@@ -235,7 +226,7 @@ static bool fit_memory(const char *output, uint32_t end_bytes, struct err *err)
         !footprint_fit(&wasm, end_bytes)) {
         return true;
     }
-    return write_file(output, wasm.data, wasm.size, err);
+    return kit_put(output, wasm.data, wasm.size, err);
 }
 
 bool toolchain_build(struct toolchain *toolchain, const char *const *sources, size_t count,

@@ -369,7 +369,7 @@ struct listed_text {
     uint64_t address, size_bytes;
 };
 
-enum { ENDLESS_RESTARTS = 4096, CHILD_SHUTDOWN_MS = 5000 };
+enum { ENDLESS_RESTARTS = 1000, ENDLESS_WINDOW_MS = 10000, CHILD_SHUTDOWN_MS = 5000 };
 
 /* In a memory of its own, laid out as a module has it: the spec, the children, the pid, the texts. False: out of memory. */
 static bool stage_children(struct bytes *stage, const struct abi_supervisor_spec *spec,
@@ -411,9 +411,9 @@ static enum engine_call_result rusm_supervise(struct engine_call *call)
         .strategy = (uint32_t)call->arguments[0],
         .max_restarts = restarts < SUPERVISOR_RESTARTS_MAX ? restarts : SUPERVISOR_RESTARTS_MAX,
         .window_ms = within_ms != 0 ? within_ms : UINT32_MAX};
-    if (restarts == 0) { /* as many as it takes: so many in so short a time never are */
+    if (restarts == 0) { /* as many as it takes, but for a child that cannot live at all */
         spec.max_restarts = ENDLESS_RESTARTS;
-        spec.window_ms = 1;
+        spec.window_ms = ENDLESS_WINDOW_MS;
     }
     AUTO(bytes_finip) struct bytes stage = {0};
     const struct listed_text *names = (const void *)(uintptr_t)call->arguments[1];

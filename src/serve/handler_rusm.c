@@ -284,7 +284,8 @@ static enum engine_call_result rusm_sse_send(struct engine_call *call)
                                           : retry == UINT64_MAX ? SSE_NO_RETRY
                                                                 : INT32_MAX};
     AUTO(bytes_finip) struct bytes name = {0}, id = {0}, mail = {0};
-    if (event.event.size > SSE_NAME_BYTES_MAX || event.id.size > SSE_NAME_BYTES_MAX ||
+    if (event.data.size > guest_grant(guest_of_call(call))->message_bytes_max ||
+        event.event.size > SSE_NAME_BYTES_MAX || event.id.size > SSE_NAME_BYTES_MAX ||
         !one_line(&event.event, &name) || !one_line(&event.id, &id) ||
         !outlet_event_pack(&mail, &event)) {
         return guest_answer(call, -1);

@@ -51,7 +51,7 @@ protocol = "ws"
 listen = "127.0.0.1:0"
 max_message_size = 65536
 subprotocols = ["chat"]
-disconnect-grace-ms = 50
+disconnect-grace-ms = 1000
 [serve.routes]
 "GET /room/:room" = "app"
 
@@ -59,12 +59,12 @@ disconnect-grace-ms = 50
 protocol = "sse"
 component = "feed"
 listen = "127.0.0.1:0"
-disconnect-grace-ms = 50
+disconnect-grace-ms = 1000
 
 [components.app]
 capability = "free"
 [components.slow]
-deadline-ms = 200
+deadline-ms = 1500
 [components.worker]
 [components.child]
 [components.core]
