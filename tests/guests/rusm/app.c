@@ -46,11 +46,13 @@ static void check(uint64_t from, void (*function)(void))
     reply(from, failed == 0 ? 200 : 500, data(line.text));
 }
 
+static uint64_t outlet; /* of this request: nobody else may find it */
+
 static void answer(bytes envelope)
 {
     size_t size, body_size;
     char *action = find(envelope, "action", &size);
-    uint64_t from = number_in(find(envelope, "from", &body_size));
+    uint64_t from = outlet = number_in(find(envelope, "from", &body_size));
     char *coded = find(envelope, "body", &body_size);
     bytes body = decode(coded, body_size);
     action[size] = '\0';
@@ -163,6 +165,7 @@ static void names(void)
     bool there = false;
     for (size_t i = 0; i < pids.len; i++) {
         there = there || pids.ptr[i] == self;
+        CHECK(pids.ptr[i] != outlet);
     }
     CHECK(there);
 }
@@ -354,8 +357,8 @@ static void feed(uint64_t writer)
     string tag = text("feed"), event = text("gre\neting"), id = text("7");
     uint32_t retry = 1500;
     bytes hello = data("hello\nworld");
+    PG(register_tag)(&tag); /* first: who hears the greeting may publish */
     CHECK(SERVE(sse_send)(&hello, &event, &id, &retry));
-    PG(register_tag)(&tag);
     for (;;) {
         bytes message = receive();
         if (is_down(message, writer, "normal")) {
