@@ -78,6 +78,11 @@ static void answer(bytes envelope)
     } else if (strcmp(action, "too-huge") == 0) {
         bytes large = {calloc(1, 6 << 20), 6 << 20};
         reply(from, 200, large);
+    } else if (strcmp(action, "hoard") == 0) {
+        bytes large = {calloc(1, 1 << 20), 1 << 20};
+        for (;;) {
+            ACTOR(stash)(&large);
+        }
     } else if (strcmp(action, "late") == 0) {
         for (;;) {
             (void)receive();
@@ -268,6 +273,9 @@ static void supervision(void)
     CHECK(third != 0 && third != first && third != second && ACTOR(is_alive)(second));
     names[1] = text("nobody");
     CHECK(!ACTOR(supervise)(RUSM_RUNTIME_ACTOR_SUPERVISE_STRATEGY_ONE_FOR_ALL, &children, 1, 1,
+                            &supervisor, &why));
+    process_list_string_t crowd = {calloc(2000, sizeof(string)), 2000};
+    CHECK(!ACTOR(supervise)(RUSM_RUNTIME_ACTOR_SUPERVISE_STRATEGY_ONE_FOR_ONE, &crowd, 1, 1,
                             &supervisor, &why));
 }
 
