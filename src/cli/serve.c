@@ -87,6 +87,7 @@ static int live(struct app *app, struct inheritance *inheritance, struct vigil *
     if (!app_listen(app, &err) || !inheritance_announce(inheritance, &err) ||
         !app_accept(app, &err)) {
         fprintf(stderr, "mote serve: %s\n", err.text);
+        vigil_rest(vigil);
         return STATUS_FAILED;
     }
     app_settle(app);

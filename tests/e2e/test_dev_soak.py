@@ -8,6 +8,7 @@ import pytest
 import client
 from event_stream import Listener
 from test_dev import Dev
+from test_swap import code_mappings
 from waiting import wait_until
 
 EDITS = 100
@@ -26,12 +27,6 @@ def node_of(app):
     with open(f"/proc/{app.process.pid}/task/{app.process.pid}/children", encoding="ascii") as file:
         [node] = file.read().split()
     return node
-
-
-def code_mappings(node):
-    with open(f"/proc/{node}/maps", encoding="ascii") as file:
-        fields = [line.split(None, 5) for line in file]
-    return len([one for one in fields if "x" in one[1] or (len(one) > 5 and "[" not in one[5])])
 
 
 def resident_bytes(node):
@@ -92,14 +87,14 @@ def test_a_hundred_edits_fail_no_request_and_leave_nothing(app):
                     wait_until(lambda: client.fetch(address, "DELETE", "/api/todos/7").text
                                == f"no such entry, edit {edit}\n", 60, app.said)
                 if edit == 10:
-                    before = (code_mappings(node), client.fetch(admin, "GET", "/v1/stats").json()["descriptors"]["now"],
+                    before = (code_mappings(node, app.home.cache), client.fetch(admin, "GET", "/v1/stats").json()["descriptors"]["now"],
                               resident_bytes(node))
             # The same page as at the beginning is still told of what happens.
             assert client.fetch(address, "POST", "/api/todos", (), b"the end").status == 201
             events.next()
             mappings, descriptors = before[0], before[1]
             wait_until(lambda: client.fetch(admin, "GET", "/v1/stats").json()["descriptors"]["now"] <= descriptors, 60)
-            wait_until(lambda: code_mappings(node) <= mappings, 60, lambda: f"{code_mappings(node)} of {mappings}")
+            wait_until(lambda: code_mappings(node, app.home.cache) <= mappings, 60, lambda: f"{code_mappings(node, app.home.cache)} of {mappings}")
             assert resident_bytes(node) <= before[2] * 1.1 + (4 << 20)
     finally:
         clients.end()

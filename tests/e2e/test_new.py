@@ -7,7 +7,7 @@ import stat
 import pytest
 
 import browser as browsers
-from frames import Socket
+from frames import CLOSE, Socket, closing
 from program import ROOT
 from waiting import wait_until
 
@@ -223,7 +223,9 @@ def test_the_chat_refuses_what_is_no_message(open_app):
     with Socket(node.address, "/socket") as client:
         client.read_message()
         client.send_text("no line break")
-        client.expect_close(4000)
+        assert client.read_message()[:2] == (CLOSE, 4000)
+        client.send(closing(4000))
+        assert client.read_frame() is None
 
 
 def test_the_list_is_full_at_some_time(open_app):
