@@ -418,7 +418,7 @@ struct pid_listing {
 static void list_pid(struct process *process, void *argument)
 {
     struct pid_listing *listing = argument;
-    if (strcmp(process->namespace, listing->namespace) != 0) {
+    if (process->unlisted || strcmp(process->namespace, listing->namespace) != 0) {
         return;
     }
     if (listing->count < listing->max) {

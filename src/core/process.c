@@ -106,6 +106,7 @@ void process_init(struct process *process, const struct body *body, struct node 
         .traps_exits = options->traps_exits,
         .takes_stop = options->takes_stop,
         .accepts_links = options->accepts_links,
+        .unlisted = options->unlisted,
     };
     list_init(&process->queue_link);
     list_init(&process->watchers);

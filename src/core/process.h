@@ -95,6 +95,7 @@ struct process_options {
     bool traps_exits;      /**< From the start on; see process_trap_exits(). */
     bool takes_stop;       /**< Hears MESSAGE_STOP instead of ending at once. */
     bool accepts_links;    /**< Anybody in reach may link, exit or kill it. */
+    bool unlisted;         /**< Only who was told its pid knows of it: node_pids() leaves it out. */
 };
 
 /** Of process_set_note(), with the terminating zero. */
@@ -154,6 +155,7 @@ struct process {
     bool traps_exits;
     bool takes_stop;
     bool accepts_links;  /* constant */
+    bool unlisted;       /* constant */
     atomic_bool started; /* any thread reads: see supervisor_child_started() */
     atomic_uint renewal; /* any thread: enum supervisor_renewal, for its supervisor */
     _Atomic(struct process_note *) note; /* owner makes it, any thread reads; NULL: none ever */

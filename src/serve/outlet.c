@@ -259,7 +259,9 @@ struct outlet *outlet_create(enum outlet_kind kind, struct exchange *exchange,
                      .mailbox = {.messages = MAILBOX_MESSAGES_MAX,
                                  .bytes = grant->message_bytes_max + MAILBOX_MORE_BYTES},
                      .deadline_ns = reply ? handler->deadline_ns : handler->stream_deadline_ns,
-                     .namespace = grant->namespace});
+                     .namespace = grant->namespace,
+                     /* Who knows its pid speaks to its client. */
+                     .unlisted = true});
     if (kind == OUTLET_FRAMES) { /* Of its life there is none: a unit of work is the guest's. */
         outlet->process.deadline_ns = 0;
     }

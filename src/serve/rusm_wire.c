@@ -139,7 +139,7 @@ static void settle_headers(struct rusm_reply *reply, const size_t ends[])
 static enum rusm_reply_result read_headers(struct rusm_reply *reply, const struct json_value *list,
                                            const char **ret_why)
 {
-    size_t ends[2 * RUSM_HEADERS_MAX];
+    size_t ends[2 * RUSM_HEADERS_MAX] = {0};
     struct json_walk walk = {.of = *list};
     struct json_value pair, texts[2];
     if (list->kind != JSON_ARRAY) {

@@ -41,6 +41,8 @@ listen = "127.0.0.1:0"
 "GET /too-huge" = "app#too-huge"
 "GET /delegate" = "app#delegate"
 "GET /late" = "slow#late"
+"POST /small" = "small#echo"
+"GET /hoard" = "app#hoard"
 "GET /core" = "core#anything"
 "GET /unknown" = "app#unheard-of"
 [serve.headers]
@@ -65,6 +67,8 @@ disconnect-grace-ms = 1000
 capability = "free"
 [components.slow]
 deadline-ms = 1500
+[components.small]
+mailbox-bytes = 4096
 [components.worker]
 [components.child]
 [components.core]
@@ -95,7 +99,7 @@ def fill(home, workshop):
     """The folder of an app as RUSM has it: wasm/NAME.wasm for each component."""
     app = make_component(workshop)
     os.makedirs(home.path("wasm"), exist_ok=True)
-    for name in ("app", "slow", "worker", "child", "counter", "feed"):
+    for name in ("app", "slow", "small", "worker", "child", "counter", "feed"):
         shutil.copy(app, home.path("wasm", name + ".wasm"))
     shutil.copy(workshop.c("rusm/core"), home.path("wasm", "core.wasm"))
 
@@ -176,8 +180,13 @@ def test_an_answer_may_be_large_but_no_larger_than_a_message(app):
     app.log.wait_for("denied", "max-message-bytes")
 
 
+def test_a_request_that_no_mailbox_takes_is_too_large(app):
+    assert app.post("/small", b"x" * 1000).status == 201
+    assert app.post("/small", b"x" * 4000).status == 413
+
+
 @pytest.mark.parametrize("target, status", [
-    ("/trap", 502), ("/silent", 502), ("/late", 504), ("/unknown", 404), ("/nowhere", 404), ("/echo", 405)])
+    ("/trap", 502), ("/hoard", 502), ("/silent", 502), ("/late", 504), ("/unknown", 404), ("/nowhere", 404), ("/echo", 405)])
 def test_every_request_gets_an_answer(app, target, status):
     assert app.get(target).status == status
 

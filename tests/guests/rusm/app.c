@@ -46,11 +46,13 @@ static void check(uint64_t from, void (*function)(void))
     reply(from, failed == 0 ? 200 : 500, data(line.text));
 }
 
+static uint64_t outlet; /* of this request: nobody else may find it */
+
 static void answer(bytes envelope)
 {
     size_t size, body_size;
     char *action = find(envelope, "action", &size);
-    uint64_t from = number_in(find(envelope, "from", &body_size));
+    uint64_t from = outlet = number_in(find(envelope, "from", &body_size));
     char *coded = find(envelope, "body", &body_size);
     bytes body = decode(coded, body_size);
     action[size] = '\0';
@@ -76,6 +78,11 @@ static void answer(bytes envelope)
     } else if (strcmp(action, "too-huge") == 0) {
         bytes large = {calloc(1, 6 << 20), 6 << 20};
         reply(from, 200, large);
+    } else if (strcmp(action, "hoard") == 0) {
+        bytes large = {calloc(1, 1 << 20), 1 << 20};
+        for (;;) {
+            ACTOR(stash)(&large);
+        }
     } else if (strcmp(action, "late") == 0) {
         for (;;) {
             (void)receive();
@@ -163,6 +170,7 @@ static void names(void)
     bool there = false;
     for (size_t i = 0; i < pids.len; i++) {
         there = there || pids.ptr[i] == self;
+        CHECK(pids.ptr[i] != outlet);
     }
     CHECK(there);
 }
@@ -266,6 +274,9 @@ static void supervision(void)
     names[1] = text("nobody");
     CHECK(!ACTOR(supervise)(RUSM_RUNTIME_ACTOR_SUPERVISE_STRATEGY_ONE_FOR_ALL, &children, 1, 1,
                             &supervisor, &why));
+    process_list_string_t crowd = {calloc(2000, sizeof(string)), 2000};
+    CHECK(!ACTOR(supervise)(RUSM_RUNTIME_ACTOR_SUPERVISE_STRATEGY_ONE_FOR_ONE, &crowd, 1, 1,
+                            &supervisor, &why));
 }
 
 /* ---- connections ---- */
@@ -354,8 +365,8 @@ static void feed(uint64_t writer)
     string tag = text("feed"), event = text("gre\neting"), id = text("7");
     uint32_t retry = 1500;
     bytes hello = data("hello\nworld");
+    PG(register_tag)(&tag); /* first: who hears the greeting may publish */
     CHECK(SERVE(sse_send)(&hello, &event, &id, &retry));
-    PG(register_tag)(&tag);
     for (;;) {
         bytes message = receive();
         if (is_down(message, writer, "normal")) {
