@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 import threading
 
 import pytest
@@ -127,6 +128,15 @@ def test_without_a_compiler_it_is_said_what_to_install(home):
     assert done.status == 1 and "install Go 1.24 or newer" in done.err, done
 
 
+def test_what_is_passed_between_processes_is_cbor(home):
+    """The SDK's own tests, natively: values of the RFC, other forms of them, and what is broken."""
+    sdk = home.path("sdk")
+    shutil.copytree(os.path.join(ROOT, "sdk", "go"), sdk)
+    done = subprocess.run(["go", "test", "."], cwd=sdk, env=home.environment(**environment()), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 WEB = {"GET /web/*": "web#pages", "POST /web/*": "web#pages"}
 
 
@@ -138,6 +148,10 @@ def test_an_http_handler_of_the_standard_library(serve, workshop):
     assert (answer.status, answer.header("x-method"), answer.text) == (200, "GET", "hello gopher, afar\n")
     assert answer.header("content-type") == "text/plain; charset=utf-8"
     assert node.get("/web/nowhere").status == 404
+    head = node.request("HEAD", "/web/hello/gopher")
+    assert (head.status, head.header("content-length"), head.body) == (200, "15", b"")
+    split = node.get("/web/split")
+    assert (split.status, split.header("x-split"), split.header("x-more")) == (204, "one  X-More: two", None)
     assert node.post("/web/echo", b"x" * 100000).body == b"x" * 100000
     assert node.get("/web/ticks").text == "tick 0\ntick 1\ntick 2\n"
     assert node.get("/web/log").status == 204
