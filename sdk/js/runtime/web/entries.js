@@ -116,7 +116,9 @@ const streamAnswer = async (status, list, stream) => {
     }
 };
 
-// True: it is done with. Otherwise done() or failed() follows.
+const TEXT_HEADERS = `content-type: ${TEXT_TYPE}\n`;
+
+// done() or failed() follows, at once for a body that is there.
 const answer = (response) => {
     if (!(response instanceof Response)) {
         throw new TypeError("the handler returned no Response");
@@ -129,16 +131,17 @@ const answer = (response) => {
         throw new TypeError("the body of the Response has been read already");
     }
     if (body.stream === null) {
-        const taken = native.respond(status, headersBytes(list), body.source);
+        const taken = native.respond(status, list === null ? TEXT_HEADERS : headersBytes(list), body.source);
         if (taken < 0 && taken !== CLOSED) {
             throw hostError(taken);
         }
         done();
         return;
     }
-    const isEvents = status === 200 && list.some(([name, value]) =>
+    const all = list ?? [["content-type", TEXT_TYPE]];
+    const isEvents = status === 200 && all.some(([name, value]) =>
         name === "content-type" && value.startsWith("text/event-stream"));
-    (isEvents ? eventsAnswer(list, body.stream) : streamAnswer(status, list, body.stream)).then(done, failed);
+    (isEvents ? eventsAnswer(all, body.stream) : streamAnswer(status, all, body.stream)).then(done, failed);
 };
 
 const handle = (self, run) => {

@@ -1,12 +1,14 @@
 // Request and Response. Of a request that came in, everything is asked of the host when it is asked for here.
 
 // A body: {source: string | Uint8Array | null, stream, used}. The stream is made when somebody wants one.
+const TEXT_TYPE = "text/plain;charset=UTF-8";
+
 const bodyOf = (value) => {
     if (value === null || value === undefined) {
         return [{ source: null, stream: null, used: false }, null];
     }
     if (typeof value === "string") {
-        return [{ source: value, stream: null, used: false }, "text/plain;charset=UTF-8"];
+        return [{ source: value, stream: null, used: false }, TEXT_TYPE];
     }
     if (value instanceof ReadableStream) {
         if (value.locked || value[S].disturbed) {
@@ -147,7 +149,9 @@ class Response extends Message {
 
     static {
         answerOf = (response) => ({
-            status: response.#status, list: headersList(response.headers), body: response.#body,
+            status: response.#status, body: response.#body,
+            // Headers that nobody has asked for need not be made.
+            list: response.#headers === null && response.#kind === TEXT_TYPE ? null : headersList(response.headers),
         });
         Response._made = (status, statusText, list, stream, url) => {
             const response = new Response(null);
@@ -182,7 +186,12 @@ class Response extends Message {
         if (body !== null && body !== undefined && NULL_BODY.has(status)) {
             throw new TypeError(`Response constructor: Invalid response status code ${status}`);
         }
-        [this.#body, this.#kind] = bodyOf(body);
+        if (typeof body === "string") { // the usual one, without the list
+            this.#body = { source: body, stream: null, used: false };
+            this.#kind = TEXT_TYPE;
+        } else {
+            [this.#body, this.#kind] = bodyOf(body);
+        }
         if (this.#headers !== null && this.#kind !== null && !this.#headers.has("content-type")) {
             headersList(this.#headers).push(["content-type", this.#kind]);
         }
