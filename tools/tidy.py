@@ -19,7 +19,7 @@ FUNCTION_LINES_MAX = 70
 FILE_LINES_WANTED = 500
 FILE_LINES_MAX = 600
 # What guests include is one file on purpose, and a part of it is made of a table.
-LONG_FILES = {"sdk/c/mote.h": 1700}
+LONG_FILES = {"sdk/c/mote.h": 1750}
 
 # Calls with a safer replacement: what to use instead.
 BANNED = {

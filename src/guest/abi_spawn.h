@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "guest/abi_table.h"
 #include "guest/actor.h"
 
 enum { SPAWN_NAME_BYTES_MAX = 255 };
@@ -23,6 +24,18 @@ int32_t spawn_target_find(struct guest *guest, const char *what, const char *tex
 
 /** Where the guest's children are counted; made if need be. NULL: out of memory. */
 struct nursery *spawn_nursery(struct guest *guest);
+
+/** Spawn it, as `asked`. 0 and `*ret`, or what the host function answers. `editions`: as actor_options'. */
+int32_t spawn_now(struct guest *guest, const struct spawn_target *target,
+                  const struct abi_spawn_options *asked, struct edition *const *editions,
+                  const uint8_t *input, size_t input_bytes, struct abi_spawned *ret);
+
+/** Read where options (0: none) and result (0: not wanted) are, and what the options say. False: trap. */
+bool spawn_read_options(struct engine_call *call, uint64_t options, uint64_t result,
+                        struct abi_spawn_options *ret_options, uint8_t **ret_window) MUST_USE;
+
+/** Whether they say something that there is. */
+bool spawn_options_valid(const struct abi_spawn_options *options);
 
 /** The ABI's number for a spawn that failed; what the operator can do something about is logged. */
 int32_t spawn_error(struct guest *guest, const struct err *err);
