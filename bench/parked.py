@@ -28,7 +28,7 @@ class Held:
         pid = server.pid
         self.resident, self.proportional = proc.resident_kib(pid), proc.proportional_kib(pid)
         self.page_tables = proc.page_tables_kib(pid)
-        self.guests = proc.images_kib(pid, server.environment["XDG_CACHE_HOME"])
+        self.guests = proc.guests_kib(pid, server.environment["XDG_CACHE_HOME"])
 
 
 def settled(server):

@@ -100,24 +100,32 @@ def _regions(pid):
                 region = (begin, end, fields[1], fields[5].strip() if len(fields) > 5 else "")
 
 
-def images_kib(pid, folder):
-    """Resident memory of mappings that may be written and begin as a part of a file below `folder`, and of
-    the anonymous ones that touch them: with compiled code in that folder, the guests' linear memories."""
+GUARD_BYTES_MIN = 16 << 20  # What lies behind a guest's memory, up to the next one's place.
+ARENA_BYTES = 64 << 20  # malloc's arenas begin at a multiple of this, and have such a hole behind them too.
+
+
+def guests_kib(pid, folder):
+    """Resident memory of the guests' linear memories: of mappings that may be written and begin as a part of a file
+    below `folder`, where compiled code lies, of the anonymous ones that touch them, and of anonymous ones with a wide
+    hole behind them, which are memories that begin with nothing but zeroes."""
     total = 0
-    before = None  # The last mapping, when it may belong to a memory whose image comes next.
+    before = None  # The last mapping, when it may be a memory or belong to one whose image comes next.
     image_end = None
     for begin, end, permissions, path, resident in _regions(pid):
         writable = permissions.startswith("rw")
+        if before is not None and permissions.startswith("---") and before[1] == begin and \
+                end - begin >= GUARD_BYTES_MIN and before[0] % ARENA_BYTES != 0:
+            total += before[2]
         if writable and path.startswith(folder):
             total += resident
-            if before is not None and before[0] == begin:
-                total += before[1]
+            if before is not None and before[1] == begin:
+                total += before[2]
             before, image_end = None, end
         elif writable and not path and begin == image_end:
             total += resident
             before, image_end = None, None
         else:
-            before = (end, resident) if writable and not path else None
+            before = (begin, end, resident) if writable and not path else None
             image_end = None
     return total
 

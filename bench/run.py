@@ -287,7 +287,7 @@ def parked_actors(options):
             for count in (PARKED_WARM, PARKED):
                 driver.ask(f"park {count}")
                 pid = driver.process.pid
-                held.append((proc.resident_kib(pid), proc.images_kib(pid, "/memfd:wasm"), proc.page_tables_kib(pid)))
+                held.append((proc.resident_kib(pid), proc.guests_kib(pid, "/memfd:wasm"), proc.page_tables_kib(pid)))
     resident, guests, tables = ((after - before) / PARKED for before, after in zip(*held))
     noise = {"others": others.share}
     return [

@@ -2,7 +2,8 @@
 """Makes of src/guest/abi.toml, which describes what a guest can call, everything that must agree with it.
 
     tools/abi.py [ROOT]           write src/guest/abi_table.h, the marked parts of sdk/c/mote.h and docs/guest-abi.md, and for
-                                  components sdk/wit/mote-runtime.wit and the table of the engine's shim
+                                  components sdk/wit/mote-runtime.wit and the table of the engine's shim, and
+                                  the imports of the SDK for Go
     tools/abi.py --check [ROOT]   write nothing; status 1 and a line for each file that is not up to date
     tools/abi.py --hostile WAT C  write Wasm text with an entry for each pointer parameter, which passes a bad one, and
                                   the names of these entries, for a C array
@@ -17,10 +18,11 @@ import textwrap
 import tomllib
 
 import abi_component
+import abi_languages
 
 TABLE = "src/guest/abi.toml"
 OUTPUTS = ["src/guest/abi_table.h", "sdk/c/mote.h", "docs/guest-abi.md", "sdk/wit/mote-runtime.wit",
-           "src/engine/shim/src/typed_table.rs"]
+           "src/engine/shim/src/typed_table.rs", "sdk/go/internal/abi/abi.go"]
 
 # type: (Wasm types, C declarations with {} for the name, names in the documentation)
 PLAIN = {
@@ -290,7 +292,8 @@ def make_all(table, old):
                        "docs/guest-abi.md")
     return {"src/guest/abi_table.h": make_table(table), "sdk/c/mote.h": header, "docs/guest-abi.md": page,
             "sdk/wit/mote-runtime.wit": abi_component.make_wit(table),
-            "src/engine/shim/src/typed_table.rs": abi_component.make_rust(table)}
+            "src/engine/shim/src/typed_table.rs": abi_component.make_rust(table),
+            "sdk/go/internal/abi/abi.go": abi_languages.make_go(table)}
 
 
 def hostile(table):
@@ -374,7 +377,7 @@ def self_test(root):
                 failures += 1
     for path in OUTPUTS:
         changed = copy.copy(old)
-        changed[path] = re.sub("mail_read|call_begin|call-begin", "nothing", old[path])
+        changed[path] = re.sub("mail_read|call_begin|call-begin|CallBegin", "nothing", old[path])
         if make_all(load(text), changed)[path] == changed[path]:
             print(f"FAIL: a change of {path} was not found")
             failures += 1

@@ -33,7 +33,10 @@ meson=meson
 [ ! -x /usr/bin/meson ] || meson=/usr/bin/meson
 
 case $kind in
-release) set -- -Dwerror=false ;;
+release)
+    set -- -Dwerror=false
+    ! "${CC:-cc}" --version 2>/dev/null | grep -q 'Free Software Foundation' || set -- "$@" -Dlto=true
+    ;;
 asan) set -- -Db_sanitize=address,undefined -Dbuildtype=debugoptimized ;;
 tsan) set -- -Db_sanitize=thread -Dengine=fake && CC=clang ;;
 fuzz) set -- -Db_sanitize=address,undefined -Dfuzz=true -Dtests=false && CC=clang ;;

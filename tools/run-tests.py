@@ -122,10 +122,14 @@ def junit_count(path):
     return count
 
 
+def has_module(python, name):
+    return subprocess.run([python, "-c", f"import {name}"], stdin=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 def python_with_pytest():
     for python in ("/usr/bin/python3", sys.executable, shutil.which("python3")):
-        if python and subprocess.run([python, "-c", "import pytest"], stdin=subprocess.DEVNULL,
-                                     stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        if python and has_module(python, "pytest"):
             return python
     return None
 
@@ -164,7 +168,9 @@ def e2e(build, environment=None, options=()):
         return Count(failed=1)
     results = os.path.join(build, "e2e.junit.xml")
     remove(results)
-    status = run([python, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider",
+    # Most of the time a test waits; a file's tests share nodes.
+    at_once = ["-n", str(processors()), "--dist", "loadfile"] if has_module(python, "xdist") else []
+    status = run([python, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", *at_once,
                   "--junitxml", results, *options, folder],
                  environment=dict(environment or {}, MOTE_BINARY=os.path.join(build, "mote"),
                                   PYTHONDONTWRITEBYTECODE="1"))

@@ -473,6 +473,9 @@ MOTE_IMPORT("reply")
 int32_t mote_abi_reply(uint64_t pid, uint64_t reference, uint64_t label, const void *data,
                        size_t data_size, int32_t stream);
 MOTE_IMPORT("wait") int32_t mote_abi_wait(struct mote_wait *set, size_t count, int64_t timeout);
+MOTE_IMPORT("poll_oneoff")
+int32_t mote_abi_poll_oneoff(uint32_t subscriptions, uint32_t events, uint32_t subscription_count,
+                             uint32_t written);
 MOTE_IMPORT("link") int32_t mote_abi_link(uint64_t pid);
 MOTE_IMPORT("unlink") int32_t mote_abi_unlink(uint64_t pid);
 MOTE_IMPORT("monitor") int64_t mote_abi_monitor(uint64_t pid);
@@ -840,13 +843,17 @@ static inline const struct mote_function *mote_find_function(const struct mote_f
     return NULL;
 }
 
-/** Take calls, casts and other mail, one at a time, until it is asked to stop. */
+/** Take calls, casts and other mail, one at a time, until it is asked to stop and has dealt with what was there by then. */
 static inline void mote_serve(const struct mote_function *functions, size_t count,
                               const struct mote_room *room)
 {
     struct mote_mail mail;
-    while (mote_receive(&mail, room->in, room->in_capacity) == MOTE_OK &&
-           mail.kind != MOTE_MAIL_STOP) {
+    int64_t patience = -1;
+    while (mote_receive_within(NULL, patience, &mail, room->in, room->in_capacity) == MOTE_OK) {
+        if (mail.kind == MOTE_MAIL_STOP) {
+            patience = 0;
+            continue;
+        }
         const struct mote_function *found = mote_find_function(functions, count, &mail);
         int32_t result = found == NULL ? (int32_t)MOTE_NOT_FOUND : (int32_t)MOTE_LIMIT;
         if (found != NULL && mail.size <= room->in_capacity) {

@@ -1,4 +1,5 @@
 #include "cli/build_c.h"
+#include "cli/build_go.h"
 #include "cli/command.h"
 #include "manifest/manifest.h"
 
@@ -15,6 +16,7 @@ enum { PATH_BYTES = SOURCE_PATH_BYTES };
 /* In the order in which they are asked whether a component is theirs. */
 static const struct build_language *const languages[] = {
     &build_c,
+    &build_go,
 };
 
 static void print_help(void)

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Headers of the folders where the sources are: any may be included. */
 static bool add_headers(const struct build_job *job, struct sources *inputs, struct err *err)
@@ -46,6 +47,19 @@ static bool is_source(const char *path)
     return size > 2 && strcmp(path + size - 2, ".c") == 0;
 }
 
+/* For editors: an app that `mote new` made has a folder for what it includes, which compile_flags.txt names. */
+static void write_for_editors(const char *folder)
+{
+    char path[SOURCE_PATH_BYTES];
+    struct stat info;
+    struct err unwritten = {0};
+    if ((size_t)snprintf(path, sizeof path, "%s/.mote", folder) < sizeof path &&
+        lstat(path, &info) == 0 && S_ISDIR(info.st_mode) &&
+        !toolchain_write_headers(path, &unwritten)) {
+        fprintf(stderr, "mote build: headers for editors: %s\n", unwritten.text);
+    }
+}
+
 static bool build(const struct build_job *job, const struct sources *inputs, struct err *err)
 {
     const char *files[SOURCES_MAX];
@@ -59,6 +73,9 @@ static bool build(const struct build_job *job, const struct sources *inputs, str
     bool good = toolchain_open(&toolchain, err) &&
                 toolchain_build(&toolchain, files, count, job->output, err);
     toolchain_close(&toolchain);
+    if (good) {
+        write_for_editors(job->folder);
+    }
     return good;
 }
 

@@ -18,11 +18,13 @@ enum status {
 int command_build(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_kill(int argc, char **argv);
+int command_new(int argc, char **argv);
 int command_ps(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_serve(int argc, char **argv);
 int command_stats(int argc, char **argv);
+int command_test(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_version(int argc, char **argv);
 

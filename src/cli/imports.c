@@ -1,23 +1,32 @@
 #include "cli/imports.h"
 
 #include "guest/abi.h"
+#include "guest/rusm.h"
 #include "serve/handler.h"
+#include "serve/handler_rusm.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct engine_import *imports_gather(size_t *ret_count)
 {
-    size_t common_count = 0, http_count = 0;
-    const struct engine_import *common = abi_imports(&common_count);
-    const struct engine_import *http = handler_imports(&http_count);
-    struct engine_import *all = calloc(common_count + http_count, sizeof *all);
+    typedef const struct engine_import *table(size_t * ret_count);
+    static table *const tables[] = {abi_imports, handler_imports, rusm_imports,
+                                    handler_rusm_imports};
+    struct engine_import *all = NULL;
 
-    if (all == NULL) {
-        return NULL;
+    *ret_count = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
+        size_t count = 0;
+        const struct engine_import *more = tables[i](&count);
+        struct engine_import *larger = realloc(all, (*ret_count + count) * sizeof *all);
+        if (larger == NULL) {
+            free(all);
+            return NULL;
+        }
+        all = larger;
+        memcpy(all + *ret_count, more, count * sizeof *more);
+        *ret_count += count;
     }
-    memcpy(all, common, common_count * sizeof *common);
-    memcpy(all + common_count, http, http_count * sizeof *http);
-    *ret_count = common_count + http_count;
     return all;
 }

@@ -12,7 +12,9 @@ static const struct {
 } commands[] = {
     {"serve", "serve the app of a mote.toml", command_serve},
     {"check", "check a mote.toml and its components; print every limit in force", command_check},
-    {"build", "compile an app's C sources to WebAssembly", command_build},
+    {"new", "make a small app of a template", command_new},
+    {"build", "compile an app's sources to WebAssembly", command_build},
+    {"test", "run an app's tests against a node of their own", command_test},
     {"run", "run one command or actor in this terminal", command_run},
     {"reload", "have a new program or manifest take a running node's place", command_reload},
     {"ps", "list the processes of a running node", command_ps},

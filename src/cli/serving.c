@@ -51,6 +51,28 @@ static const char *choose_entry(const struct manifest_target *target,
     return "wasi:http/incoming-handler";
 }
 
+/* Of a component made for RUSM, which has one entry; the route names what that shall do. NULL: as choose_entry(). */
+static const char *choose_action(const struct manifest_target *target, bool connection,
+                                 const char **ret_action, struct place at)
+{
+    const char *name = target->component->name;
+    *ret_action = target->action != NULL ? target->action : "";
+    if (!connection && target->action == NULL) {
+        complain(at, "no action: name what '%s' shall do, as in \"%s#show\"", name, name);
+        return NULL;
+    }
+    if (connection && target->action != NULL) {
+        complain(
+            at,
+            "'%s' serves a whole connection: name it without the action '%s' (RUSM: a route of "
+            "protocol \"ws\" or \"sse\")",
+            name, target->action);
+        return NULL;
+    }
+    const char *entry = target->component->entry.value;
+    return entry != NULL ? entry : "run";
+}
+
 static bool fill_handler(const struct origin *origin, const struct manifest_target *target,
                          bool websocket, struct handler *ret)
 {
@@ -65,7 +87,11 @@ static bool fill_handler(const struct origin *origin, const struct manifest_targ
         .heartbeat_ns = serve->heartbeat_ms.value * 1000000};
     struct place at = {origin->manifest->path, target->line, target->column};
     struct err err = {0};
-    const char *entry = choose_entry(target, ret->component, websocket, at);
+    bool stock = component_is_http(ret->component) && target->action == NULL && !websocket;
+    ret->rusm = component_is_rusm(ret->component) && !stock;
+    const char *entry = ret->rusm
+                            ? choose_action(target, websocket || ret->events_only, &ret->action, at)
+                            : choose_entry(target, ret->component, websocket, at);
     if (entry == NULL) {
         return false;
     }

@@ -36,11 +36,26 @@ static bool write_file(const char *path, const void *data, size_t size_bytes, st
     return good || err_set_os(err, errno, "write %s", path);
 }
 
-static bool write_header(const struct toolchain *toolchain, struct err *err)
+static const struct {
+    const char *name;
+    const unsigned char *data;
+    const size_t *size_bytes;
+} headers[] = {
+    {"mote.h", sdk_header, &sdk_header_bytes},
+    {"mote_app.h", sdk_app_header, &sdk_app_header_bytes},
+    {"mote_cbor.h", sdk_cbor_header, &sdk_cbor_header_bytes},
+};
+
+bool toolchain_write_headers(const char *folder, struct err *err)
 {
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/mote.h", toolchain->folder);
-    return write_file(path, sdk_header, sdk_header_bytes, err);
+    for (size_t i = 0; i < ARRAY_LENGTH(headers); i++) {
+        char path[PATH_BYTES];
+        snprintf(path, sizeof path, "%s/%s", folder, headers[i].name);
+        if (!write_file(path, headers[i].data, *headers[i].size_bytes, err)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool toolchain_open(struct toolchain *toolchain, struct err *err)
@@ -52,7 +67,7 @@ bool toolchain_open(struct toolchain *toolchain, struct err *err)
         toolchain->folder[0] = '\0';
         return err_set_os(err, errno, "make a temporary folder");
     }
-    return write_header(toolchain, err);
+    return toolchain_write_headers(toolchain->folder, err);
 }
 
 void toolchain_close(struct toolchain *toolchain)
@@ -60,9 +75,11 @@ void toolchain_close(struct toolchain *toolchain)
     if (toolchain->folder[0] == '\0') {
         return;
     }
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/mote.h", toolchain->folder);
-    (void)unlink(path);
+    for (size_t i = 0; i < ARRAY_LENGTH(headers); i++) {
+        char path[PATH_BYTES];
+        snprintf(path, sizeof path, "%s/%s", toolchain->folder, headers[i].name);
+        (void)unlink(path);
+    }
     (void)rmdir(toolchain->folder);
 }
 

@@ -13,12 +13,15 @@
 enum { TOOLCHAIN_FOLDER_BYTES = 128 };
 
 struct toolchain {
-    char folder[TOOLCHAIN_FOLDER_BYTES]; /**< Temporary; holds mote.h and object files. */
+    char folder[TOOLCHAIN_FOLDER_BYTES]; /**< Temporary; holds headers and object files. */
 };
 
 /** ERR_OS: no temporary folder. ERR_NOT_FOUND: no clang, or it cannot make WebAssembly: says what to install. */
 bool toolchain_open(struct toolchain *toolchain, struct err *err) MUST_USE;
 void toolchain_close(struct toolchain *toolchain);
+
+/** Write what guests include into a folder. */
+bool toolchain_write_headers(const char *folder, struct err *err) MUST_USE;
 
 /** Compile `count` C files into one Wasm file. What the compiler says goes to standard error. The
  *  output appears whole or not at all.

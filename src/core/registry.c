@@ -254,6 +254,21 @@ bool registry_remove(struct registry *registry, struct process *process, enum re
     return false;
 }
 
+void registry_visit_own(const struct process *process, enum registry_kind kind,
+                        registry_visitor *visit, void *argument)
+{
+    for (struct list *at = process->registrations.next; at != &process->registrations;
+         at = at->next) {
+        const struct place *place = CONTAINER_OF(at, struct registration, link)->place;
+        if (place->kind == kind) {
+            struct registry_key key = {.namespace = process->namespace,
+                                       .name = place->text + place->namespace_bytes,
+                                       .name_bytes = place->name_bytes};
+            visit(argument, &key, process->pid);
+        }
+    }
+}
+
 void registry_leave(struct registry *registry, struct process *process)
 {
     while (!list_is_empty(&process->registrations)) {

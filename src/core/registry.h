@@ -72,6 +72,10 @@ typedef void registry_visitor(void *argument, const struct registry_key *key, st
 void registry_visit(struct registry *registry, enum registry_kind kind, registry_visitor *visit,
                     void *argument);
 
+/** Visit what `process` itself has of one kind. Its owner. */
+void registry_visit_own(const struct process *process, enum registry_kind kind,
+                        registry_visitor *visit, void *argument);
+
 /** How a publication went. */
 struct publication {
     uint64_t reached; /**< Mailboxes that took it. */

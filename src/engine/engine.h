@@ -74,6 +74,7 @@ struct engine_inspection {
     bool imports_wasi_p3;                      /**< A component: any wasi:*@0.3. */
     bool command;                              /**< Exports `_start`, or wasi:cli/run. */
     bool http;                                 /**< Exports wasi:http/incoming-handler. */
+    bool rusm; /**< Imports the module "rusm", or interfaces of rusm:runtime. */
 };
 
 /** Look at Wasm. False: ERR_INPUT: "not WebAssembly: ...", "truncated at byte N", "invalid: ...". */
@@ -103,7 +104,8 @@ struct engine_call {
     const uint8_t
         *body; /**< Direct: set by C to bytes that are good until the guest's next call. */
     size_t body_bytes;
-    char text[ENGINE_CALL_TEXT]; /**< For ENGINE_CALL_TRAP: one line, terminated. */
+    /** For ENGINE_CALL_TRAP: one line, terminated. Empty at first. */
+    char text[ENGINE_CALL_TEXT];
 };
 
 enum engine_call_result {
@@ -118,10 +120,12 @@ typedef enum engine_call_result (*engine_host_function)(struct engine_call *call
 
 /** A function that C offers to core modules. Those of the module "mote" are offered to components
  *  too, with types, as the package mote:runtime (sdk/wit): tools/abi.py makes the shim's table and C's
- *  of one description. */
+ *  of one description. Those of "rusm" and "rusm:runtime" serve the package rusm:runtime, by the shim's
+ *  typed_rusm.rs. */
 struct engine_import {
     const char *module, *name;
-    /** Parameters, a colon, result: 'i' = i32, 'I' = i64: "iiI:i", ":I", "ii:". */
+    /** Parameters, a colon, result: 'i' = i32, 'I' = i64: "iiI:i", ":I", "ii:". NULL: not for modules: every call of it
+     *  is a component's. */
     const char *signature;
     bool parks; /**< May answer ENGINE_CALL_PARK. */
     engine_host_function function;

@@ -287,9 +287,11 @@ static int32_t spawn_code(struct guest *guest, const struct request *request,
     if (dynamic_poll(code) == DYNAMIC_FAILED) {
         return code_failed(guest, code);
     }
+    struct spawn_target target = request->target;
     struct abi_spawned spawned = {0};
-    int32_t error = spawn_now(guest, &request->target, &request->options, dynamic_editions(code),
-                              request->input, request->input_bytes, &spawned);
+    target.editions = dynamic_editions(code);
+    int32_t error = spawn_now(guest, &target, &request->options, request->input,
+                              request->input_bytes, &spawned);
     if (error == 0 && request->window != NULL) {
         memcpy(request->window, &spawned, sizeof spawned);
     }

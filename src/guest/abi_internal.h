@@ -17,12 +17,15 @@
 ABI_GUEST(ABI_DECLARE)
 #undef ABI_DECLARE
 
+struct rusm_desk;
+
 /** What a guest that talks to others has under way. Made at its first such call. */
 struct post {
     struct message *mail;    /**< The last one, when its body did not fit; or NULL. */
     uint64_t call_reference; /**< Of the call() that waits. */
     struct payload *payload; /**< Of the publish() under way; or NULL. */
     struct publishing publishing;
+    struct rusm_desk *desk; /**< Of a guest made for RUSM (rusm_internal.h); or NULL. */
 };
 
 /** The guest's, made if need be. NULL: out of memory. */
@@ -77,6 +80,10 @@ enum engine_call_result abi_wait_on(struct engine_call *call);
 
 /** Something is there: no wake is wanted any more. */
 void abi_wait_end(struct engine_call *call);
+
+/** Look at one thing to wait for. 1: ready, 0: not yet, and the process is woken then; below: what is wrong with it. `*ret_again`
+ *  becomes true when only the next turn can tell. */
+int32_t abi_wait_look(struct guest *guest, const struct abi_wait *entry, bool *ret_again);
 
 /** The unit of work is over: it waits for mail; and the next one begins. For roles with unit_ns. */
 void abi_unit_rest(struct guest *guest);

@@ -2,6 +2,7 @@
 
 #include "core/node.h"
 #include "guest/handle.h"
+#include "guest/rusm_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ void post_destroy(struct post *post)
     }
     message_destroy(post->mail);
     payload_release(post->payload);
+    rusm_desk_destroy(post->desk);
     free(post);
 }
 

@@ -28,6 +28,7 @@ int32_t spawn_target_find(struct guest *guest, const char *what, const char *tex
         memchr(text, '\0', size_bytes) != NULL) {
         return ABI_INVALID;
     }
+    ret->editions = NULL;
     const char *mark = memchr(text, '#', size_bytes);
     size_t name_bytes = mark != NULL ? (size_t)(mark - text) : size_bytes;
     if (!is_allowed(guest_grant(guest), text, name_bytes)) {
@@ -95,8 +96,8 @@ bool spawn_options_valid(const struct abi_spawn_options *options)
 }
 
 int32_t spawn_now(struct guest *guest, const struct spawn_target *target,
-                  const struct abi_spawn_options *asked, struct edition *const *editions,
-                  const uint8_t *input, size_t input_bytes, struct abi_spawned *ret)
+                  const struct abi_spawn_options *asked, const uint8_t *input, size_t input_bytes,
+                  struct abi_spawned *ret)
 {
     struct nursery *nursery = spawn_nursery(guest);
     if (nursery == NULL) {
@@ -106,7 +107,7 @@ int32_t spawn_now(struct guest *guest, const struct spawn_target *target,
     struct actor_options options = {
         .kind = "worker",
         .entry = target->entry[0] != '\0' ? target->entry : NULL,
-        .editions = editions,
+        .editions = target->editions,
         .input = input,
         .input_bytes = input_bytes,
         .spawner = process,
@@ -152,7 +153,7 @@ enum engine_call_result abi_spawn(struct engine_call *call)
         return guest_answer(call, ABI_LIMIT);
     }
     struct abi_spawned spawned = {0};
-    error = spawn_now(guest, &target, &asked, NULL, input, input_bytes, &spawned);
+    error = spawn_now(guest, &target, &asked, input, input_bytes, &spawned);
     if (error == 0 && window != NULL) {
         memcpy(window, &spawned, sizeof spawned);
     }

@@ -15,6 +15,7 @@ enum { SPAWN_NAME_BYTES_MAX = 255 };
 struct spawn_target {
     const struct catalog_line *line;
     char entry[SPAWN_NAME_BYTES_MAX + 1]; /**< "": the line's own. */
+    struct edition *const *editions;      /**< As actor_options'; spawn_target_find() says NULL. */
 };
 
 /** Look "component" or "component#export" up. 0, or what the host function answers: ABI_INVALID, ABI_DENIED (not in
@@ -25,10 +26,10 @@ int32_t spawn_target_find(struct guest *guest, const char *what, const char *tex
 /** Where the guest's children are counted; made if need be. NULL: out of memory. */
 struct nursery *spawn_nursery(struct guest *guest);
 
-/** Spawn it, as `asked`. 0 and `*ret`, or what the host function answers. `editions`: as actor_options'. */
+/** Spawn it as a worker, as spawn() does. 0, or the error. */
 int32_t spawn_now(struct guest *guest, const struct spawn_target *target,
-                  const struct abi_spawn_options *asked, struct edition *const *editions,
-                  const uint8_t *input, size_t input_bytes, struct abi_spawned *ret);
+                  const struct abi_spawn_options *asked, const uint8_t *input, size_t input_bytes,
+                  struct abi_spawned *ret);
 
 /** Read where options (0: none) and result (0: not wanted) are, and what the options say. False: trap. */
 bool spawn_read_options(struct engine_call *call, uint64_t options, uint64_t result,

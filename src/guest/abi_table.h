@@ -441,6 +441,7 @@ _Static_assert(sizeof(struct abi_fetch_head) == 8, "layout");
     X(call_begin, "IIiii:I", false)                                                                \
     X(reply, "IIIiii:i", false)                                                                    \
     X(wait, "iiI:i", true)                                                                         \
+    X(poll_oneoff, "iiii:i", true)                                                                 \
     X(link, "I:i", false)                                                                          \
     X(unlink, "I:i", false)                                                                        \
     X(monitor, "I:I", false)                                                                       \

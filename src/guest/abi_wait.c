@@ -17,8 +17,7 @@ static bool has_mail(const struct mailbox *mailbox, bool *ret_again)
     return false;
 }
 
-/* 1: ready, 0: not yet, below: what is wrong with the entry. */
-static int32_t look(struct guest *guest, const struct abi_wait *entry, bool *ret_again)
+int32_t abi_wait_look(struct guest *guest, const struct abi_wait *entry, bool *ret_again)
 {
     switch (entry->kind) {
     case ABI_WAIT_MAIL:
@@ -48,7 +47,7 @@ static int32_t look_at_all(struct guest *guest, uint8_t *set, size_t count, bool
     for (size_t i = 0; i < count; i++) {
         struct abi_wait entry;
         memcpy(&entry, set + i * sizeof entry, sizeof entry);
-        int32_t ready = look(guest, &entry, ret_again);
+        int32_t ready = abi_wait_look(guest, &entry, ret_again);
         if (ready < 0) {
             return ready;
         }

@@ -256,7 +256,9 @@ struct supervisor_child actor_child(const struct catalog_line *line,
                                      .restart = restart,
                                      .shutdown_ns = shutdown_ns,
                                      .start_timeout_ns = start_timeout_ns,
-                                     .announces = line->resident,
+                                     /* One made for RUSM knows of no such moment. */
+                                     .announces = line->resident &&
+                                                  !component_is_rusm(line->component),
                                      .start = child_start,
                                      .argument = (void *)(uintptr_t)line}; /* only read */
 }

@@ -227,9 +227,10 @@ struct edition *component_edition(struct component *component, unsigned worker)
 
 static const char *default_entry(const struct engine_inspection *inspection)
 {
-    return inspection->kind != ENGINE_COMPONENT ? "_start"
-           : inspection->command                ? "wasi:cli/run"
-                                                : "run";
+    return inspection->rusm                       ? "run"
+           : inspection->kind != ENGINE_COMPONENT ? "_start"
+           : inspection->command                  ? "wasi:cli/run"
+                                                  : "run";
 }
 
 static bool add_slot(struct component *component, const char *name, uint32_t number)
@@ -321,6 +322,11 @@ bool component_is_command(const struct component *component)
 bool component_is_http(const struct component *component)
 {
     return component->code.inspection.http;
+}
+
+bool component_is_rusm(const struct component *component)
+{
+    return component->code.inspection.rusm;
 }
 
 const struct grant *component_grant(const struct component *component)

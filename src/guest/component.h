@@ -59,7 +59,7 @@ enum swap_result component_swap(struct component *component, struct cache *cache
                                 struct err *err);
 
 /** Find an entry to run ("show", "_start", "wasi:cli/run", "wasi:http/incoming-handler"); NULL: the only
- *  sensible one: of a command that, of another component `run`.
+ *  sensible one: of a command that, of another component, or one made for RUSM, `run`.
  *  False: ERR_NOT_FOUND, listing what is exported. The number is good for all of the component's life: code that is swapped
  *  in must have the entry too. Before the first process only. */
 bool component_entry(struct component *component, const char *name, uint32_t *ret, struct err *err)
@@ -77,6 +77,10 @@ bool component_is_command(const struct component *component);
 
 /** Whether it answers requests by itself: exports wasi:http/incoming-handler. */
 bool component_is_http(const struct component *component);
+
+/** Whether it was made for RUSM: imports the module "rusm" or its interfaces. Its only entry is `run` then, its mail and its
+ *  requests are as that runtime has them (guest/rusm.h, serve/handler_rusm.h). */
+bool component_is_rusm(const struct component *component);
 const struct grant *component_grant(const struct component *component);
 
 /** Processes of it that live now, and ever. */

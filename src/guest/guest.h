@@ -14,6 +14,13 @@
 struct edition;
 struct guest;
 
+/** A process through which a guest speaks to its client: what the guest sends there waits for room. */
+struct guest_outlet {
+    struct pid pid; /**< Constant. */
+    atomic_bool
+        waits; /**< The guest sets it and tries once more; the outlet takes it back, and wakes the guest. */
+};
+
 /** What a kind of guest does besides running. Constant; every member may be NULL but `kind`. */
 struct guest_role {
     const char *kind; /**< For `ps`: "http", "command". */
@@ -29,6 +36,8 @@ struct guest_role {
     void (*before_turn)(struct guest *guest, void *context);
     /** Whether the client that it works for has left; NULL: it has none. */
     bool (*gone)(struct guest *guest, void *context);
+    /** Its outlet; NULL: it has none. */
+    struct guest_outlet *(*outlet)(void *context);
     /** It has exited and was reclaimed; the last call with this context. */
     void (*exited)(struct guest *guest, void *context, const struct exit *exit);
 };

@@ -1,5 +1,6 @@
 #include "manifest/manifest.h"
 
+#include "manifest/dialect.h"
 #include "manifest/section.h"
 #include "manifest/world.h"
 
@@ -153,6 +154,9 @@ static void read_document(struct loader *loader, const char *text, size_t size_b
     size_t count;
     loader->nodes = toml_nodes(document, &count);
     INVARIANT(count > 0);
+    if (dialect_is_rusm(loader->manifest->path)) {
+        dialect_translate(loader, count);
+    }
     read_sections(loader);
 }
 

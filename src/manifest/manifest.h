@@ -163,6 +163,7 @@ struct manifest_target {
     uint32_t line, column; /**< Where the component is named. */
     const struct manifest_component *component;
     const char *entry;                  /**< NULL: neither the route nor the component gives one. */
+    const char *action;                 /**< What the route itself names; NULL: nothing. */
     struct manifest_number deadline_ms; /**< The component's if it has one, else the listener's. */
     struct manifest_number stream_deadline_ms; /**< Likewise. */
 };

@@ -286,6 +286,7 @@ bool target_read(struct loader *loader, const struct toml_node *node, const char
     if (hash != NULL && ret->entry == NULL) {
         return problem_memory(loader->problems) != NULL;
     }
+    ret->action = hash == NULL ? NULL : ret->entry;
     warn_of_second_service(loader, node, component, ret->entry, "answer requests");
     return true;
 }

@@ -1,6 +1,7 @@
 #include "serve/handler.h"
 
 #include "core/node.h"
+#include "serve/handler_rusm.h"
 #include "serve/visit.h"
 #include "serve/websocket_guest.h"
 
@@ -128,6 +129,10 @@ static void handler_dispatch(struct exchange *exchange, void *target, struct loo
     const struct handler *handler = target;
     if (handler->websocket != NULL) {
         websocket_dispatch(exchange, handler, loop);
+        return;
+    }
+    if (handler->rusm) {
+        rusm_dispatch(exchange, handler, loop);
         return;
     }
     struct visit *visit = calloc(1, sizeof *visit);

@@ -23,6 +23,8 @@ struct handler {
     bool cancel_on_disconnect;    /**< Kill it at once when its client leaves. */
     bool events_only;             /**< Every answer is a stream of events, or a refusal. */
     uint64_t heartbeat_ns;        /**< Of a stream of events; 0: none. */
+    bool rusm;                    /**< Its component was made for RUSM: serve/handler_rusm.h. */
+    const char *action;           /**< With `rusm`: what the route names; "": nothing. Borrowed. */
     /** It serves WebSockets; `deadline_ns` is that of a unit of work then. NULL: HTTP. Borrowed. */
     const struct websocket_options *websocket;
 };

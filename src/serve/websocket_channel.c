@@ -38,8 +38,9 @@ static void tell_session(void *argument)
 static void wake_process(void *argument)
 {
     struct websocket_channel *channel = argument;
-    if (channel->process != NULL) { /* It may not have been admitted. */
-        process_wake(channel->process);
+    struct process *process = channel->writer != NULL ? channel->writer : channel->process;
+    if (process != NULL) { /* It may not have been admitted. */
+        process_wake(process);
     }
 }
 
@@ -91,6 +92,9 @@ void websocket_channel_release(struct websocket_channel *channel)
     exchange_release(channel->exchange);
     if (channel->process != NULL) {
         process_release(channel->process);
+    }
+    if (channel->writer != NULL) {
+        process_release(channel->writer);
     }
     free(channel);
 }
@@ -201,6 +205,9 @@ void websocket_channel_leave(struct websocket_channel *channel, unsigned code, s
         }
     }
     process_wake(channel->process);
+    if (channel->writer != NULL) {
+        process_wake(channel->writer);
+    }
 }
 
 unsigned websocket_channel_end(struct websocket_channel *channel,

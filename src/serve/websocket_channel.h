@@ -23,8 +23,11 @@ struct websocket_channel {
     struct text subprotocol;                 /* constant */
     struct exchange *exchange;               /* held: the request; what is held is counted there */
     struct process *process;                 /* held; constant once spawned; NULL before */
-    struct stream out; /* the process writes, the session reads: websocket_writer.h */
-    struct task news;  /* posted while news_queued */
+    struct process
+        *writer; /* held; constant once spawned: it sends in the process's place; or NULL */
+    struct stream
+        out; /* the process (or the writer) writes, the session reads: websocket_writer.h */
+    struct task news;                  /* posted while news_queued */
     struct websocket_session *session; /* session's thread only; NULL: it is gone */
     atomic_bool left; /* any thread: the client is gone, or was told that it is over */
 

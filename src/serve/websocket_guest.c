@@ -4,6 +4,7 @@
 #include "core/node.h"
 #include "guest/abi.h"
 #include "serve/handler.h"
+#include "serve/handler_rusm.h"
 #include "serve/websocket_session.h"
 #include "serve/websocket_writer.h"
 
@@ -151,6 +152,26 @@ static enum exchange_result accept_upgrade(struct exchange *exchange,
     return exchange_upgrade(exchange, headers, count, session);
 }
 
+/* The reference of the caller's is the process's then. */
+static bool spawn(struct exchange *exchange, const struct handler *handler, struct loop *loop,
+                  struct websocket_channel *channel)
+{
+    struct guest_options options = {.entry = handler->entry,
+                                    .role = &websocket_role,
+                                    .context = channel,
+                                    .deadline_ns = handler->deadline_ns};
+    struct err err = {0};
+    if (!handler->rusm) {
+        return guest_spawn(loop->worker.node, handler->component, &options, &loop->worker,
+                           &channel->process, &err);
+    }
+    if (!rusm_open_frames(exchange, handler, loop, channel)) {
+        return false;
+    }
+    websocket_channel_release(channel); /* Its outlet has one of its own. */
+    return true;
+}
+
 void websocket_dispatch(struct exchange *exchange, const struct handler *handler, struct loop *loop)
 {
     struct websocket_handshake hands;
@@ -170,14 +191,8 @@ void websocket_dispatch(struct exchange *exchange, const struct handler *handler
         refuse_full(exchange);
         return;
     }
-    struct guest_options options = {.entry = handler->entry,
-                                    .role = &websocket_role,
-                                    .context = channel,
-                                    .deadline_ns = handler->deadline_ns};
-    struct err err = {0};
-    /* Admission comes before the 101. The reference of ours is the process's now. */
-    if (!guest_spawn(loop->worker.node, handler->component, &options, &loop->worker,
-                     &channel->process, &err)) {
+    /* Admission comes before the 101. */
+    if (!spawn(exchange, handler, loop, channel)) {
         session->type->lose(session);
         websocket_channel_release(channel);
         refuse_full(exchange);

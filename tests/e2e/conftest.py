@@ -1,7 +1,9 @@
 """Fixtures. `serve` starts nodes of a test's own, `zoo` is the zoo, shared by all tests that leave it as it is."""
 
 import os
+import random
 import shutil
+import socket
 import tempfile
 
 import pytest
@@ -146,11 +148,17 @@ def zoo(use_shared, workshop):
 
 @pytest.fixture
 def free_port():
-    """A port nobody listens on, as far as one can know."""
-    import socket
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port nobody listens on, as far as one can know. None of those that the system gives to who asks for any."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        lowest = int(file.read().split()[0])
+    for port in random.SystemRandom().sample(range(10000, lowest), 100):
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    pytest.fail("no port is free")
 
 
 @pytest.fixture

@@ -288,8 +288,9 @@ def test_cancel_on_disconnect_kills_at_once(leaving):
 
 def test_a_handler_without_that_runs_on(abi):
     with connect(abi) as connection:
+        spawned = abi.spawned()
         stream = connection.begin("GET", "/late?ms=100")
-        abi.wait_processes(1)
+        abi.wait_spawned(spawned + 1)
         connection.h2.reset_stream(stream)
         connection.flush()
         connection.ping()
@@ -395,8 +396,8 @@ def test_more_streams_than_allowed_are_refused(leaving):
 def test_a_drain_ends_what_runs_and_says_so(serve, workshop):
     node = serve(apps.zoo(workshop))
     with Raw(node) as raw:
-        raw.send(opened(1, ENDED, path="/sleep?ms=300"))
-        node.wait_processes(1)
+        raw.send(opened(1, ENDED, path="/sleep?ms=2000"))
+        node.wait_spawned(1)
         node.terminate()
         assert raw.end() == 0
         assert raw.ended_streams == {1}

@@ -91,7 +91,7 @@ def test_a_service_that_crashes_at_once_prevents_the_start_or_is_restarted(home,
 
 def test_below_a_supervisor_too_a_service_that_does_not_start_prevents_the_start(home, workshop):
     text = manifest(workshop, {"counter": {}, "mute": {}},
-                    supervisor("inner", ["counter", "mute"], start_timeout_ms=200) +
+                    supervisor("inner", ["counter", "mute"], start_timeout_ms=1500) +
                     supervisor("outer", ["inner"]))
     home.write("mote.toml", text)
     done = home.run("serve")

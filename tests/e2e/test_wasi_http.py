@@ -90,6 +90,17 @@ def test_a_component_answers_with_its_status_headers_and_body(wire):
     assert answer.header("content-length") == "6", "what is complete at once has a length"
 
 
+def test_an_answer_whose_guest_lost_its_turn_in_the_middle_has_a_length_too(serve):
+    node = serve(manifest(node={"workers": 1}))
+    with node.connect() as one, node.connect() as two:
+        one.send_request("GET", "/spin")
+        two.send_request("GET", "/spin")
+        for _ in range(5):
+            answer = node.get("/dawdle")
+            assert (answer.text, answer.header("content-length")) == ("in the end\n", "11")
+        assert (one.read().status, two.read().status) == (504, 504)
+
+
 @pytest.mark.parametrize("status", [200, 201, 404, 418, 500, 502, 503, 599])
 def test_its_status_goes_out_verbatim(wire, status):
     answer = wire.ask("GET", f"/status/{status}")
@@ -287,7 +298,7 @@ def test_a_status_that_nobody_may_send_is_502(web):
     assert web.log.wait_for("process exited", "the answer cannot be sent")
 
 
-@pytest.mark.parametrize("path", ["/late-crash", "/abandoned"])
+@pytest.mark.parametrize("path", ["/late-crash", "/abandoned", "/unfinished"])
 def test_an_answer_that_breaks_off_is_cut(wire, path):
     answer = wire.ask("GET", path)
     assert (answer.status, answer.body, answer.cut) == (200, b"begun\n", True)

@@ -153,6 +153,16 @@ static void trailers(void)
     end_with(1, fields);
 }
 
+/* Is busy between its answer's head and end, for longer than a turn. */
+static void dawdle(void)
+{
+    begin_text(200);
+    put("in the end\n");
+    for (int64_t until = clock_now() + 3000000; clock_now() < until;) {
+    }
+    end();
+}
+
 static void complain(void)
 {
     out = stderr_get();
@@ -193,6 +203,9 @@ static bool misbehave(struct text path)
         put("begun\n");
         output_drop(out);
         outgoing_drop(body);
+    } else if (is(path, "/unfinished")) {
+        begin_text(200);
+        put("begun\n");
     } else if (is(path, "/short")) {
         sized(10);
     } else if (is(path, "/behind")) {
@@ -223,6 +236,8 @@ static void behave(handle request, struct text path)
         end();
     } else if (is(path, "/trailers")) {
         trailers();
+    } else if (is(path, "/dawdle")) {
+        dawdle();
     } else if (is(path, "/complain")) {
         complain();
     } else if (begins(path, "/tell")) {

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Write http.wasm and hello.wasm anew. Needs clang, and wasm-tools, which no distribution has: that is why what it makes is kept
-# here. Run it by hand after an edit of the sources: make.sh FOLDER, in which lie the WIT packages of WASI 0.2.12, one file each.
+# Write http.wasm and hello.wasm anew, by hand after an edit of the sources: make.sh FOLDER, in which lie the WIT packages of
+# WASI 0.2.12, one file each, as in the folder wit/deps of the crate wasmtime-wasi-http.
 set -eu
 wit=$(realpath "$1")
 cd "$(dirname "$0")"
-tools=${WASM_TOOLS:-wasm-tools}
+componentize=$(../../../tools/componentize.sh)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/wit"
@@ -16,6 +16,5 @@ for name in http hello; do
     # shellcheck disable=SC2086 # Several names.
     ${MOTE_CLANG:-clang} --target=wasm32 -ffreestanding -nostdlib -Os -Wall -Wextra -Werror -fno-builtin \
         -Wl,--no-entry,--strip-debug,-z,stack-size=8192 -o "$scratch/$name" $sources
-    "$tools" component embed --world "$name" "$scratch/wit" "$scratch/$name" -o "$scratch/$name.embedded"
-    "$tools" component new "$scratch/$name.embedded" -o "$name.wasm"
+    "$componentize" component "$scratch/wit" "$name" "$scratch/$name" "$name.wasm"
 done

@@ -80,6 +80,7 @@ STREAMS("[resource-drop]output-stream") void output_drop(handle);
 FROM("wasi:io/poll@0.2.12", "[method]pollable.block") void pollable_block(handle);
 FROM("wasi:io/poll@0.2.12", "[resource-drop]pollable") void pollable_drop(handle);
 FROM("wasi:clocks/monotonic-clock@0.2.12", "subscribe-duration") handle clock_after(int64_t ns);
+FROM("wasi:clocks/monotonic-clock@0.2.12", "now") int64_t clock_now(void);
 FROM("wasi:cli/stderr@0.2.12", "get-stderr") handle stderr_get(void);
 
 #define TCP(name) FROM("wasi:sockets/tcp@0.2.12", name)

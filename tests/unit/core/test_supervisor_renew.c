@@ -1,6 +1,8 @@
 /* Children that make room for others of themselves, such as ones with newer code. */
 #include "supervisor_world.h"
 
+#include <string.h>
+
 static void renew(struct house *house, size_t child, enum supervisor_renewal renewal)
 {
     supervisor_renew_child(&house->kids[child].native->process, renewal);
@@ -12,6 +14,7 @@ static void every_kind_of_child_is_stopped_and_started_again(void **state)
     struct house *house = *state;
     for (enum supervisor_restart restart = RESTART_PERMANENT; restart <= RESTART_TEMPORARY;
          restart++) {
+        memset(house->events, 0, sizeof house->events);
         house_plan(house, ONE_FOR_ONE, 3);
         house->specs[1].restart = restart;
         house->options.max_restarts = 0;

@@ -442,6 +442,8 @@ MOTE_WORKER(waits)
     MUST(mote_wait(set, 2, -1) == 2 && set[0].ready == 1 && set[1].ready == 1);
 }
 
+#include "polls.h"
+
 MOTE_WORKER(knows)
 {
     uint64_t self = mote_self(), pids[64];

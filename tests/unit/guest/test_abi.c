@@ -264,6 +264,23 @@ static void a_wait_tells_what_is_ready(void **state)
     run_alone("waits");
 }
 
+static void a_poll_tells_what_is_ready_and_takes_no_pointer_that_reaches_outside(void **state)
+{
+    (void)state;
+    run_alone("polls");
+    static const char *const outside[] = {"polls_from_outside", "polls_into_the_outside",
+                                          "polls_and_counts_outside"};
+    struct fixture fixture;
+    start(&fixture);
+    for (size_t i = 0; i < ARRAY_LENGTH(outside); i++) {
+        struct ending ending;
+        process_release(spawn(&fixture, ACTORS, outside[i], (struct pid){0}, &ending));
+        must_end(&ending, outside[i], EXIT_CRASHED);
+        assert_non_null(strstr(ending.reason, "outside the memory"));
+    }
+    finish(&fixture);
+}
+
 static void exits_have_the_class_that_their_reason_says(void **state)
 {
     (void)state;
@@ -382,6 +399,7 @@ int main(void)
         cmocka_unit_test(names_tags_and_groups_are_kept_to_their_rules_and_limits),
         cmocka_unit_test(timers_fire_repeat_and_can_be_cancelled),
         cmocka_unit_test(a_wait_tells_what_is_ready),
+        cmocka_unit_test(a_poll_tells_what_is_ready_and_takes_no_pointer_that_reaches_outside),
         cmocka_unit_test(exits_have_the_class_that_their_reason_says),
         cmocka_unit_test(a_process_knows_itself_and_its_label_is_listed),
         cmocka_unit_test(a_service_that_is_asked_to_stop_and_returns_has_shut_down),

@@ -60,6 +60,11 @@ impl CImport {
     pub fn function(&self) -> CFunction {
         self.function
     }
+
+    /// Whether it is offered to modules at all.
+    pub fn is_for_modules(&self) -> bool {
+        !self.signature.is_null()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -163,6 +168,12 @@ impl CCall {
         self.process = data.process;
         (self.memory, self.memory_bytes) = (stage.as_mut_ptr(), stage.len());
         self.arguments = *arguments;
+    }
+
+    /// What C has to say of a call that was answered: why it failed; mostly nothing.
+    pub fn text(&self) -> String {
+        let text = unsafe { CStr::from_ptr(self.text.as_ptr().cast()) };
+        text.to_string_lossy().into_owned()
     }
 
     /// What a direct call gave back.

@@ -5,7 +5,7 @@
 //! C is asked only inside a poll, and a client that does not read holds the guest at its next write.
 
 use crate::ffi::slice_of;
-use crate::fiber::{Held, Run, store};
+use crate::fiber::{Fiber, Held, Run, store};
 use crate::image::{ComponentCode, Image};
 use crate::store::{Data, HostTrap};
 use crate::wasi::Preview2;
@@ -331,11 +331,11 @@ impl Serving<'_> {
         if let Some(guest) = &mut self.guest
             && let Poll::Ready((held, result)) = guest.as_mut().poll(context)
         {
-            if result.is_err() {
-                // What it has written is its client's, before that is told that no more comes. A body that
-                // it has not finished looks as if it had once the store is gone.
-                let _ = self.advance(context);
-            }
+            // What it has written is its client's, before that is told that no more comes. A body that it has
+            // not finished looks as if it had once the store is gone.
+            let settled = self.advance(context);
+            self.settle(context);
+            let result = result.and(settled);
             drop(held);
             self.guest = None;
             if result.is_err() {
@@ -351,6 +351,18 @@ impl Serving<'_> {
             Ok(()) => {
                 let silent = matches!(self.answer, Answer::Awaited | Answer::Over);
                 if self.guest.is_none() && silent { Poll::Ready(Ok(())) } else { Poll::Pending }
+            }
+        }
+    }
+
+    /// The guest has ended: a body that is not finished now never is.
+    fn settle(&mut self, context: &mut Context<'_>) {
+        while self.body.is_some() && self.last.is_none() {
+            match self.poll_body(context) {
+                Poll::Ready(Some(Ok(frame))) if frame.is_data() => self.pending.extend(frame.into_data().ok()),
+                Poll::Ready(Some(other)) => self.last = Some(other),
+                Poll::Ready(None) => self.body = None,
+                Poll::Pending => self.last = Some(Err(HttpError::HttpProtocolError)),
             }
         }
     }

@@ -20,6 +20,8 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 const KIND_MODULE: c_int = 0;
 const PREVIEW1: &str = "wasi_snapshot_preview1";
+const OURS: &str = "mote";
+const POLL: &str = "poll_oneoff";
 const RUN_INTERFACE: &str = "wasi:cli/run";
 const HTTP_INTERFACE: &str = "wasi:http/incoming-handler";
 /// So many names of exports are listed in an error.
@@ -147,7 +149,7 @@ fn artefact<T>(
 /// The modules that are offered, for an error.
 fn offered(imports: &[CImport], wasi: bool) -> Vec<String> {
     let mut modules: Vec<String> = Vec::new();
-    for import in imports {
+    for import in imports.iter().filter(|import| import.is_for_modules()) {
         let module = unsafe { str_of(import.module_name()) };
         if !modules.iter().any(|one| *one == module) {
             modules.push(module.into_owned());
@@ -186,6 +188,17 @@ fn link_exit(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     Ok(())
 }
 
+/// Who imports our poll_oneoff waits in it wherever the standard library of its language waits.
+fn link_poll(linker: &mut Linker<Data>, module: &Module) -> wasmtime::Result<()> {
+    let mut imports = module.imports();
+    if imports.any(|import| import.module() == OURS && import.name() == POLL) {
+        linker.allow_shadowing(true);
+        linker.alias(OURS, POLL, PREVIEW1, POLL)?;
+        linker.allow_shadowing(false);
+    }
+    Ok(())
+}
+
 fn link_module(
     engine: &Engine,
     module: &Module,
@@ -193,7 +206,7 @@ fn link_module(
     wasi: bool,
 ) -> Answer<InstancePre<Data>> {
     let mut linker = Linker::new(&engine.engine);
-    for import in imports {
+    for import in imports.iter().filter(|import| import.is_for_modules()) {
         unsafe { host::link(&mut linker, &engine.engine, import) }?;
     }
     if wasi && module.imports().any(|import| import.module() == PREVIEW1) {
@@ -201,6 +214,7 @@ fn link_module(
         wasmtime_wasi::p1::add_to_linker_async(&mut linker, wasi::preview1)
             .and_then(|()| denial::link(&mut linker))
             .and_then(|()| link_exit(&mut linker))
+            .and_then(|()| link_poll(&mut linker, module))
             .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
     }
     linker.instantiate_pre(module).map_err(|error| {
@@ -290,10 +304,9 @@ fn link_component(
             .and_then(|()| wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker))
             .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
     }
-    if kind.imports(&engine.engine).any(|(name, _)| typed::is_ours(name)) {
-        typed::link(&mut linker, imports)
-            .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
-    }
+    let names: Vec<&str> = kind.imports(&engine.engine).map(|(name, _)| name).collect();
+    typed::link(&mut linker, imports, names.into_iter())
+        .or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))?;
     linker.instantiate_pre(component).or_else(|error| fail(ErrorCode::Input, format!("{error:#}")))
 }
 

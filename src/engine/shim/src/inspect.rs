@@ -24,6 +24,7 @@ pub struct CInspection {
     imports_wasi_p3: bool,
     command: bool,
     http: bool,
+    rusm: bool,
 }
 
 /// What one instance takes from the pool.
@@ -94,8 +95,9 @@ impl Reader {
                     if let TypeRef::Memory(memory) = import.ty {
                         self.memory(memory);
                     }
-                    if self.outermost() && import.module == "wasi_snapshot_preview1" {
-                        self.ret.imports_wasi = true;
+                    if self.outermost() {
+                        self.ret.imports_wasi |= import.module == "wasi_snapshot_preview1";
+                        self.ret.rusm |= import.module == "rusm";
                     }
                 }
             }
@@ -163,6 +165,7 @@ impl Reader {
         if self.outermost() && name.starts_with("wasi:") && name.contains("@0.3") {
             self.ret.imports_wasi_p3 = true;
         }
+        self.ret.rusm |= self.outermost() && name.starts_with("rusm:runtime/");
     }
 
     fn export(&mut self, name: &str, kind: ComponentExternalKind, index: u32) {

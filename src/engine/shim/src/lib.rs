@@ -19,6 +19,7 @@ mod toml;
 mod typed;
 mod typed_arguments;
 mod typed_results;
+mod typed_rusm;
 mod typed_table;
 mod wasi;
 

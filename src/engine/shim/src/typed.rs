@@ -1,6 +1,7 @@
 //! Typed functions for components: what the import module `mote` is for core modules, package
 //! `mote:runtime` is for them. Both end in the same C functions. Which there are, and their types, says
-//! typed_table.rs; here is how values of the component model become arguments and results.
+//! typed_table.rs; here is how values of the component model become arguments and results. A second
+//! table, typed_rusm.rs, is for components that were made for another runtime.
 //!
 //! What a guest passes was checked by the engine: lists and strings lie in its memory, enums have a
 //! case. C gets the addresses themselves (`direct` in engine.h), so bytes are copied once, by C.
@@ -10,14 +11,38 @@ use crate::host::{CCall, CFunction, CImport, Outcome, outcome_of, parked_without
 use crate::store::Data;
 use crate::typed_arguments::{Arguments, Inputs};
 use crate::typed_results::{Answer, Output};
-use crate::typed_table::{self, VERSION};
+use crate::{typed_rusm, typed_table};
 use std::future::Future;
 use std::mem::MaybeUninit;
 use std::task::Poll;
 use wasmtime::component::Linker;
 use wasmtime::{Result, StoreContextMut};
 
-const PACKAGE: &str = "mote:runtime/";
+/// A package of interfaces that is offered.
+struct Package {
+    /// How the names of its interfaces begin.
+    prefix: &'static str,
+    version: &'static str,
+    /// The modules of C whose functions serve it.
+    modules: &'static [&'static str],
+    table: fn(&mut Link<'_>) -> Result<()>,
+}
+
+const PACKAGES: [Package; 2] = [
+    Package {
+        prefix: "mote:runtime/",
+        version: typed_table::VERSION,
+        modules: &["mote"],
+        table: typed_table::link,
+    },
+    Package {
+        prefix: "rusm:runtime/",
+        version: typed_rusm::VERSION,
+        modules: &["rusm", "rusm:runtime"],
+        table: typed_rusm::link,
+    },
+];
+
 /// An address for nothing at all.
 pub const NOWHERE: u64 = 8;
 
@@ -103,19 +128,21 @@ struct How {
 pub struct Link<'a> {
     linker: &'a mut Linker<Data>,
     imports: &'a [CImport],
+    package: &'static Package,
     interface: String,
 }
 
 impl Link<'_> {
     pub fn interface(&mut self, name: &str) {
-        self.interface = format!("{PACKAGE}{name}@{VERSION}");
+        self.interface = format!("{}{name}@{}", self.package.prefix, self.package.version);
     }
 
     /// The C function; None: not offered here, so that a component that wants it is refused.
     fn find(&self, name: &str, at: usize) -> Option<How> {
         let found = self.imports.iter().find(|import| {
             let (module, function) = import.names();
-            unsafe { str_of(module) == "mote" && str_of(function) == name }
+            let (module, function) = unsafe { (str_of(module), str_of(function)) };
+            function == name && self.package.modules.iter().any(|one| *one == module)
         });
         found.map(|import| How { function: import.function(), at })
     }
@@ -163,13 +190,17 @@ fn wait<'a, P: Inputs, O: Output>(
     })
 }
 
-/// Whether an import of a component is one of ours.
-pub fn is_ours(import: &str) -> bool {
-    import.starts_with(PACKAGE)
-}
-
-/// Offer what there is of `imports` to components.
-pub fn link(linker: &mut Linker<Data>, imports: &[CImport]) -> Result<()> {
-    let mut to = Link { linker, imports, interface: String::new() };
-    typed_table::link(&mut to)
+/// Offer what there is of `imports` to a component that imports interfaces of these names.
+pub fn link<'a>(
+    linker: &mut Linker<Data>,
+    imports: &[CImport],
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Result<()> {
+    for package in &PACKAGES {
+        if names.clone().any(|name| name.starts_with(package.prefix)) {
+            let mut to = Link { linker, imports, package, interface: String::new() };
+            (package.table)(&mut to)?;
+        }
+    }
+    Ok(())
 }

@@ -58,6 +58,7 @@ macro_rules! plain_argument {
     )* };
 }
 plain_argument! {
+    u16: value => value.into();
     u32: value => value.into();
     i32: value => value.cast_unsigned().into();
     u64: value => value;
@@ -67,6 +68,8 @@ plain_argument! {
     Option<i32>: value => value.unwrap_or(0).cast_unsigned().into();
     // A timeout; -1: for ever, which no number means.
     Option<u64>: value => value.map_or(u64::MAX, |value| value.min(u64::MAX - 1));
+    // -1: none.
+    Option<u32>: value => value.map_or(u64::MAX, u64::from);
 }
 
 impl Argument for WasmList<u8> {
@@ -85,6 +88,33 @@ impl Argument for WasmStr {
                 to.kept.push(Box::new(text));
             }
         }
+        Ok(())
+    }
+}
+
+/// An array of addresses and sizes.
+impl Argument for WasmList<WasmStr> {
+    fn put(&self, store: &mut Store<'_>, to: &mut Arguments) -> Result<()> {
+        let mut texts = Vec::new();
+        // They overlap, or the guest has all of it: its own memory is the bound.
+        let mut room = store.data().limiter.memory_used_bytes as usize;
+        // Too many: C refuses the count without a look.
+        let count = if self.len() > CHILDREN_MAX { 0 } else { self.len() };
+        for index in 0..count {
+            let Some(text) = self.get(&mut *store, index).transpose()? else { break };
+            let text = text.to_str(&*store)?;
+            if text.len() > room {
+                return Err(wasmtime::Error::msg("the texts of a list overlap in memory"));
+            }
+            room -= text.len();
+            texts.push([text.as_ptr() as u64, text.len() as u64]);
+            if let std::borrow::Cow::Owned(text) = text {
+                to.kept.push(Box::new(text));
+            }
+        }
+        to.push(if texts.is_empty() { NOWHERE } else { texts.as_ptr() as u64 });
+        to.push(self.len() as u64);
+        to.kept.push(Box::new(texts));
         Ok(())
     }
 }

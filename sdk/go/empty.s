@@ -1,0 +1,1 @@
+// Lets poll.go declare functions whose bodies are in the Go runtime.
