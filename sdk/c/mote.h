@@ -546,7 +546,7 @@ int32_t mote_abi_spawn(const char *component, size_t component_size, const void 
                        size_t input_size, const struct mote_spawn_options *options,
                        struct mote_spawned *spawned);
 MOTE_IMPORT("spawn_from")
-int32_t mote_abi_spawn_from(const char *template, size_t template_size, const void *source,
+int32_t mote_abi_spawn_from(const char *component, size_t component_size, const void *source,
                             size_t source_size, const void *input, size_t input_size,
                             const struct mote_spawn_options *options, int64_t timeout,
                             struct mote_spawned *spawned);

@@ -98,12 +98,10 @@ static struct order *order_create(struct guest *guest, struct dynamic *dynamic,
 /* One more piece. 0, or what the host function answers. */
 static int32_t gather(struct order *order, const uint8_t *data, size_t size)
 {
-    if (order->wasm.size + size > DYNAMIC_SOURCE_BYTES_MAX ||
-        !dynamic_hold(order->dynamic, size)) {
+    if (order->wasm.size + size > DYNAMIC_SOURCE_BYTES_MAX || !dynamic_hold(order->dynamic, size)) {
         return ABI_LIMIT;
     }
-    if (!bytes_append(&order->wasm, data, size) ||
-        EVP_DigestUpdate(order->hash, data, size) != 1) {
+    if (!bytes_append(&order->wasm, data, size) || EVP_DigestUpdate(order->hash, data, size) != 1) {
         dynamic_let_go(order->dynamic, size);
         return ABI_NO_MEMORY;
     }
@@ -308,8 +306,7 @@ static bool read_request(struct engine_call *call, struct request *ret)
     ret->input = guest_window(call, call->arguments[4], call->arguments[5]);
     if (ret->source == NULL || ret->input == NULL ||
         guest_window(call, call->arguments[0], call->arguments[1]) == NULL ||
-        !spawn_read_options(call, call->arguments[6], call->arguments[8], &ret->options,
-                            &window)) {
+        !spawn_read_options(call, call->arguments[6], call->arguments[8], &ret->options, &window)) {
         return false;
     }
     ret->window = (struct abi_spawned *)(void *)window;
@@ -334,7 +331,8 @@ static int32_t check_request(struct engine_call *call, struct request *request)
     }
     if (dynamic == NULL || !dynamic_is_template(dynamic, request->target.line->component)) {
         char why[SPAWN_NAME_BYTES_MAX + 100];
-        snprintf(why, sizeof why, "component '%s' lends itself to no code but its own: add template = true",
+        snprintf(why, sizeof why,
+                 "component '%s' lends itself to no code but its own: add template = true",
                  request->target.line->name);
         guest_log_refused(guest, "spawn_from", why);
         return ABI_DENIED;
@@ -429,8 +427,7 @@ static bool go_on(struct guest *guest, const struct request *request, int32_t *r
             return more;
         }
     }
-    if (!list_is_empty(&order->waiter.member) &&
-        dynamic_poll(order->code) == DYNAMIC_ON_ITS_WAY) {
+    if (!list_is_empty(&order->waiter.member) && dynamic_poll(order->code) == DYNAMIC_ON_ITS_WAY) {
         return true;
     }
     dynamic_wait_no_more(order->code, &order->waiter, false);

@@ -328,11 +328,11 @@ static void log_refusal(const struct dynamic_code *code)
     for (unsigned i = 0; i < DYNAMIC_DIGEST_BYTES; i++) {
         snprintf(digest + (size_t)2 * i, 3, "%02x", code->digest[i]);
     }
-    log_write(LOG_WARN, "code refused",
-              (struct log_field[]){
-                  LOG_FIELD_STRING("template", component_name(code->shelf->component)),
-                  LOG_FIELD_STRING("sha256", digest), LOG_FIELD_STRING("why", code->why),
-                  LOG_FIELD_END});
+    log_write(
+        LOG_WARN, "code refused",
+        (struct log_field[]){LOG_FIELD_STRING("template", component_name(code->shelf->component)),
+                             LOG_FIELD_STRING("sha256", digest), LOG_FIELD_STRING("why", code->why),
+                             LOG_FIELD_END});
 }
 
 /* It is ready, or it is not: for good. `again`: it may be tried again at once. */
@@ -460,6 +460,7 @@ struct dynamic *dynamic_create(const struct dynamic_options *options, struct err
         return NULL;
     }
     *dynamic = (struct dynamic){.options = *options};
+    dynamic->options.templates = NULL; /* they become shelves */
     lock_init(&dynamic->lock, LOCK_DYNAMIC);
     list_init(&dynamic->queue);
     sem_init(&dynamic->work, 0, 0);

@@ -23,10 +23,10 @@ struct dynamic_code;
 
 enum {
     DYNAMIC_COMPILERS = 2,
-    DYNAMIC_QUEUE_MAX = 64,           /**< Sources to compile, with those that are compiled now. */
+    DYNAMIC_QUEUE_MAX = 64,            /**< Sources to compile, with those that are compiled now. */
     DYNAMIC_HELD_BYTES_MAX = 64 << 20, /**< Of all sources that wait or are on their way. */
-    DYNAMIC_LOADED_MAX = 64,          /**< Of a template. */
-    DYNAMIC_REFUSED_MAX = 256,        /**< Likewise. */
+    DYNAMIC_LOADED_MAX = 64,           /**< Of a template. */
+    DYNAMIC_REFUSED_MAX = 256,         /**< Likewise. */
     DYNAMIC_REFUSED_S = 60,
     DYNAMIC_WHY_BYTES = 320,
 };
@@ -34,14 +34,15 @@ enum {
 /** A component that may lend itself. */
 struct dynamic_template {
     struct component *component;
-    const char *entry; /**< What it runs, of any code; NULL: what the code has: `_start`, wasi:cli/run, `run`. */
+    const char *
+        entry; /**< What it runs, of any code; NULL: what the code has: `_start`, wasi:cli/run, `run`. */
 };
 
 struct dynamic_options {
     const struct dynamic_template *templates; /**< Copied; their members are borrowed. */
     size_t template_count;
     struct pool *pool;
-    struct cache *cache;                /**< NULL: none. */
+    struct cache *cache;                 /**< NULL: none. */
     const struct engine_import *imports; /**< As component_prepare()'s. */
     size_t import_count;
     const char *program; /**< As dynamic_compiler_options. */

@@ -5,11 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <signal.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -86,8 +86,7 @@ static bool compile(uint64_t memory_max_bytes, struct dynamic_header *ret, struc
                     struct err *err)
 {
     AUTO(bytes_finip) struct bytes wasm = {0};
-    if (!read_source(&wasm, err) ||
-        !engine_inspect(wasm.data, wasm.size, &ret->inspection, err) ||
+    if (!read_source(&wasm, err) || !engine_inspect(wasm.data, wasm.size, &ret->inspection, err) ||
         !dynamic_compiler_checks(&ret->inspection, err)) {
         return false;
     }

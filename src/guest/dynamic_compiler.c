@@ -215,13 +215,15 @@ static enum dynamic_compiler_end refuse(int status, const struct bytes *result, 
     enum { TEXT_BYTES_MAX = 300 };
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     if (number == SIGXCPU || number == SIGKILL) {
-        (void)err_set(err, ERR_LIMIT, "it takes more than %d s, or the memory that there is, to compile",
+        (void)err_set(err, ERR_LIMIT,
+                      "it takes more than %d s, or the memory that there is, to compile",
                       DYNAMIC_COMPILER_S);
     } else if (number != 0) {
-        (void)err_set(err, ERR_LIMIT,
-                      "the compiler has ended by signal %d: it takes more than %d MiB, or is made to "
-                      "break compilers",
-                      number, DYNAMIC_COMPILER_BYTES >> 20);
+        (void)err_set(
+            err, ERR_LIMIT,
+            "the compiler has ended by signal %d: it takes more than %d MiB, or is made to "
+            "break compilers",
+            number, DYNAMIC_COMPILER_BYTES >> 20);
     } else {
         size_t size = result->size < TEXT_BYTES_MAX ? result->size : TEXT_BYTES_MAX;
         (void)err_set(err, ERR_INPUT, "%.*s", (int)size,
@@ -272,7 +274,8 @@ bool dynamic_compiler_checks(const struct engine_inspection *inspection, struct 
     bool module = inspection->kind == ENGINE_MODULE;
     uint32_t most = module ? CAPACITY_MODULE_PARTS_MAX : CAPACITY_PARTS_MAX;
     if (inspection->imports_wasi_p3) {
-        return err_set(err, ERR_INPUT, "it is a WASI 0.3 component, which this version does not run");
+        return err_set(err, ERR_INPUT,
+                       "it is a WASI 0.3 component, which this version does not run");
     }
     if (inspection->memories > most || inspection->tables > most ||
         inspection->core_instances > most) {

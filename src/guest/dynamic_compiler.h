@@ -35,9 +35,10 @@ enum dynamic_compiler_end {
 };
 
 struct dynamic_compiler_options {
-    const char *program;       /**< What is executed; NULL: this very program. */
-    uint64_t memory_max_bytes; /**< Of the template's grant: decides the class, with what the code says. */
-    int cancel;                /**< A descriptor to look at. */
+    const char *program; /**< What is executed; NULL: this very program. */
+    uint64_t
+        memory_max_bytes; /**< Of the template's grant: decides the class, with what the code says. */
+    int cancel;           /**< A descriptor to look at. */
 };
 
 /** Compile. Returns after the child's end. `ret` is the caller's to free when it is DYNAMIC_COMPILED. */

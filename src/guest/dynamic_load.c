@@ -58,15 +58,20 @@ static bool is_admitted(const struct load *load, struct err *err)
                                  .memories = inspection->memories,
                                  .tables = inspection->tables,
                                  .core_instances = inspection->core_instances};
+    if (inspection->rusm != component_is_rusm(load->code->shelf->component)) {
+        return err_set(err, ERR_INPUT, "it is made for %s, and the template is not",
+                       inspection->rusm ? "RUSM" : "mote");
+    }
     return dynamic_compiler_checks(inspection, err) &&
            (pool_admits(load->dynamic->options.pool, load->compiled.cls, &need, err) ||
-            err_set(err, ERR_LIMIT,
-                    "an instance takes %u memories of at least %llu KiB, %u tables and %u core "
-                    "instances: no template of this node takes so much; a template's own source may "
-                    "be one that does",
-                    (unsigned)inspection->memories,
-                    (unsigned long long)inspection->memory_min_bytes / 1024,
-                    (unsigned)inspection->tables, (unsigned)inspection->core_instances));
+            err_set(
+                err, ERR_LIMIT,
+                "an instance takes %u memories of at least %llu KiB, %u tables and %u core "
+                "instances: no template of this node takes so much; a template's own source may "
+                "be one that does",
+                (unsigned)inspection->memories,
+                (unsigned long long)inspection->memory_min_bytes / 1024,
+                (unsigned)inspection->tables, (unsigned)inspection->core_instances));
 }
 
 static bool compile(struct load *load, const struct bytes *wasm, int cancel, bool *ret_again,
@@ -147,10 +152,9 @@ static bool load_all(struct load *load, struct err *err)
         return err_set_memory(err);
     }
     for (unsigned i = 0; i < workers; i++) {
-        struct engine_image *image =
-            engine_load(pool_engine(options->pool, i, load->compiled.cls),
-                        load->compiled.inspection.kind, load->path[0] != '\0' ? load->path : NULL,
-                        &load->compiled.artefact, &link, err);
+        struct engine_image *image = engine_load(
+            pool_engine(options->pool, i, load->compiled.cls), load->compiled.inspection.kind,
+            load->path[0] != '\0' ? load->path : NULL, &load->compiled.artefact, &link, err);
         load->editions[i] = image == NULL ? NULL : make_edition(load, image, err);
         if (load->editions[i] == NULL) {
             return false;

@@ -42,8 +42,7 @@ static bool read_digest(struct dynamic_source *source)
 static bool names_a_key(const struct dynamic_source *source)
 {
     const char *slash = memchr(source->text, '/', source->text_bytes);
-    return slash != NULL && slash > source->text &&
-           slash + 1 < source->text + source->text_bytes;
+    return slash != NULL && slash > source->text && slash + 1 < source->text + source->text_bytes;
 }
 
 struct dynamic_source dynamic_source_parse(const void *data, size_t size_bytes)

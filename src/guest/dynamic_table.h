@@ -25,11 +25,12 @@ struct dynamic_code {
     atomic_uint references;
     struct dynamic_shelf *shelf; /* constant */
     unsigned char digest[DYNAMIC_DIGEST_BYTES];
-    struct list member;        /* guarded by lock: of the shelf; empty: none any more */
-    struct list queued;        /* guarded by lock: of the queue; empty: not in it */
-    struct list waiters;       /* guarded by lock */
-    struct bytes wasm;         /* until compiled: the queue's, then the compiler's */
-    atomic_uint state;         /* any thread: enum dynamic_state; what follows is constant once it is not ON_ITS_WAY */
+    struct list member;  /* guarded by lock: of the shelf; empty: none any more */
+    struct list queued;  /* guarded by lock: of the queue; empty: not in it */
+    struct list waiters; /* guarded by lock */
+    struct bytes wasm;   /* until compiled: the queue's, then the compiler's */
+    atomic_uint
+        state; /* any thread: enum dynamic_state; what follows is constant once it is not ON_ITS_WAY */
     struct edition **editions; /* one a worker */
     uint64_t failed_ns;
     enum err_code error;
@@ -47,7 +48,7 @@ struct dynamic_worker {
 struct dynamic {
     struct lock lock;
     struct dynamic_options options; /* constant; without the templates */
-    struct dynamic_shelf *shelves;        /* constant */
+    struct dynamic_shelf *shelves;  /* constant */
     size_t shelf_count;
     struct list queue; /* guarded by lock */
     size_t jobs;       /* guarded by lock: in the queue or with a worker */

@@ -135,6 +135,7 @@ struct manifest_component {
     struct manifest_text entry; /**< Export to call when a route names none; NULL: none given. */
     struct manifest_text namespace;
     struct manifest_number max_processes;    /**< 0: only the node's limit. */
+    struct manifest_flag lends;              /**< `template`: spawn_from() may run other code as it. */
     struct manifest_flag resident;           /**< A service: runs from the start, under its name. */
     struct manifest_number restart;          /**< enum supervisor_restart; counts when resident. */
     struct manifest_number shutdown_ms;      /**< Likewise; its supervisor's unless its own. */
