@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 struct dynamic *lenders_connect(const struct manifest *manifest,
-                                  struct component *const *components, const struct node *node,
-                                  struct dynamic_options options, struct err *err)
+                                struct component *const *components, const struct node *node,
+                                struct dynamic_options options, struct err *err)
 {
     struct dynamic_template *templates = calloc(manifest->component_count + 1, sizeof *templates);
     if (templates == NULL) {

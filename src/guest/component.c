@@ -191,8 +191,7 @@ void component_add_need(const struct component *component, struct capacity_need 
     if (component->lends) {
         add_need(inspection, &needs[POOL_LARGE]);
     }
-    if (component->lends &&
-        capacity_class(0, component->grant->memory_max_bytes) == POOL_SMALL) {
+    if (component->lends && capacity_class(0, component->grant->memory_max_bytes) == POOL_SMALL) {
         add_need(inspection, &needs[POOL_SMALL]);
     }
 }

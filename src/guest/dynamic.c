@@ -1,3 +1,5 @@
+#include "guest/dynamic.h"
+
 #include "guest/dynamic_table.h"
 
 #include "base/log.h"

@@ -1,3 +1,5 @@
+#include "guest/dynamic_compiler.h"
+
 #include "guest/dynamic_internal.h"
 
 #include "core/env.h"

@@ -1,4 +1,6 @@
 /* From a source to editions. On a thread that may wait. */
+#include "guest/dynamic.h"
+
 #include "guest/dynamic_table.h"
 
 #include "base/log.h"

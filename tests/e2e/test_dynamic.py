@@ -292,9 +292,10 @@ def test_a_url_whose_answer_is_too_large_or_no_code_is_refused(app, origin):
         peer.send(b"HTTP/1.1 200 OK\r\n\r\n\0asm")
         while True:
             peer.send(bytes(1 << 20))
-    server = origin(behave=lambda peer: each(behave)(peer))
+    server = origin(each(behave))
     one = app(lender=LOOPBACK)
     failed(one.run_text("url:" + server.url("/text")), MALFORMED)
+    server.wait_ended(1)
     failed(one.run_text("url:" + server.url("/endless")), LIMIT)
     server.wait_ended(2)
 
