@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures mote against the bare engine, nginx, Go, Erlang and its own bars, and prints a table.
 
-    bench/run.py [--build FOLDER] [--only spawn,stream,actors,component,dynamic,http,spin,memory,websocket,events,tls,http2,static] [--seconds N] [--rounds N] [--noisy]
+    bench/run.py [--build FOLDER] [--only spawn,stream,actors,component,dynamic,http,spin,memory,websocket,events,tls,http2,static,go] [--seconds N] [--rounds N] [--noisy]
 
 Sides take turns, round by round, and a row compares medians; CPU time is what processes used, not
 what passed. A round in which programs outside of this run used more than 15 % of a processor is
@@ -22,6 +22,8 @@ import sys
 import tempfile
 import time
 
+import javascript
+import languages
 import parked
 import proc
 import table
@@ -437,7 +439,7 @@ def bench_memory(options, folder):
 
 
 PARTS = {"spawn": bench_spawn, "stream": bench_stream, "actors": bench_actors, "component": bench_component, "dynamic": bench_dynamic, "http": bench_http,
-         "spin": bench_spin, "memory": bench_memory, **web.PARTS}
+         "spin": bench_spin, "memory": bench_memory, **web.PARTS, **javascript.PARTS, **languages.PARTS}
 
 
 def run(options):

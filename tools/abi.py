@@ -18,7 +18,7 @@ import textwrap
 import tomllib
 
 import abi_component
-import abi_languages
+import abi_go
 
 TABLE = "src/guest/abi.toml"
 OUTPUTS = ["src/guest/abi_table.h", "sdk/c/mote.h", "docs/guest-abi.md", "sdk/wit/mote-runtime.wit",
@@ -293,7 +293,7 @@ def make_all(table, old):
     return {"src/guest/abi_table.h": make_table(table), "sdk/c/mote.h": header, "docs/guest-abi.md": page,
             "sdk/wit/mote-runtime.wit": abi_component.make_wit(table),
             "src/engine/shim/src/typed_table.rs": abi_component.make_rust(table),
-            "sdk/go/internal/abi/abi.go": abi_languages.make_go(table)}
+            "sdk/go/internal/abi/abi.go": abi_go.make_go(table)}
 
 
 def hostile(table):

@@ -39,9 +39,9 @@ static inline void mote_put_bytes(struct mote_text *to, const void *data, size_t
         to->full = true;
         return;
     }
-    for (size_t i = 0; i < size; i++) {
-        to->data[to->size++] = ((const char *)data)[i];
-    }
+    /* No loop over `to->size`: clang 14 drops all bytes but the first of what was just written to a local array. */
+    __builtin_memcpy(to->data + to->size, data, size);
+    to->size += size;
 }
 
 static inline void mote_put_text(struct mote_text *to, const char *text)

@@ -4,9 +4,9 @@
  *
  *     MOTE_FUNCTION(add)                          // {"a": 2, "b": 3}
  *     {
- *         struct mote_cbor args = mote_cbor_read(in, in_size);
- *         int64_t a = 0, b = 0;
- *         if (!mote_cbor_find(&args, "a") || !mote_cbor_get_int(&args, &a)) ...
+ *         struct mote_cbor args = mote_cbor_read(in, in_size), value;
+ *         int64_t a, b;
+ *         if (!mote_cbor_find(&args, "a", &value) || !mote_cbor_get_int(&value, &a)) ...
  *     }
  *
  * A reader or writer that has failed stays so, and does nothing more: look once, at the end. No libc is needed.

@@ -327,7 +327,10 @@ func (r *cborReader) skip(depth int) error {
 	if err != nil {
 		return err
 	}
-	items := uint64(0)
+	items, isInside := uint64(0), first&0xe0 == cborArray || first&0xe0 == cborMap
+	if isInside && number > uint64(len(r.data)) {
+		return malformed("cut short")
+	}
 	switch first & 0xe0 {
 	case cborBytes, cborText:
 		_, err = r.bytes(number)
@@ -337,9 +340,6 @@ func (r *cborReader) skip(depth int) error {
 		items = 2 * number
 	case cborTag:
 		items = 1
-	}
-	if items > uint64(len(r.data)) || number > math.MaxInt64 && items > 0 {
-		return malformed("cut short")
 	}
 	for ; items > 0 && err == nil; items-- {
 		err = r.skip(depth + 1)

@@ -292,6 +292,7 @@ static bool create_server(struct app *app, struct err *err)
     }
     for (size_t i = 0; i < count; i++) {
         options[i] = serving_options(&app->servings[i], app->manifest, i);
+        options[i].notice = app->options->notice;
         options[i].tls = certificates_tls(app->certificates, i);
     }
     struct descriptor_plan plan = allowance_descriptors(app->manifest, app->pool);

@@ -20,6 +20,7 @@ struct app_options {
     const char *const *listen; /**< Replaces the listeners' addresses in turn. */
     size_t listen_count;
     const char *cache_folder; /**< NULL: the user's. */
+    const char *notice;       /**< For serve_options of all listeners; borrowed. NULL: none. */
     /** Sockets to use before any is bound; borrowed until app_destroy(). NULL: none. */
     struct inheritance *inheritance;
     /** For admin_options. */

@@ -1,5 +1,6 @@
 #include "cli/build_c.h"
 #include "cli/build_go.h"
+#include "cli/build_javascript.h"
 #include "cli/command.h"
 #include "manifest/manifest.h"
 
@@ -16,6 +17,7 @@ enum { PATH_BYTES = SOURCE_PATH_BYTES };
 /* In the order in which they are asked whether a component is theirs. */
 static const struct build_language *const languages[] = {
     &build_c,
+    &build_javascript,
     &build_go,
 };
 

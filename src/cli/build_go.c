@@ -1,5 +1,6 @@
 #include "cli/build_go.h"
 
+#include "base/number.h"
 #include "cli/kit.h"
 #include "cli/tool.h"
 
@@ -110,7 +111,10 @@ static bool find_go(struct err *err)
         (void)pclose(pipe);
     }
     line[strcspn(line, "\n")] = '\0';
-    if (strncmp(line, "go1.", 4) == 0 && strtoul(line + 4, NULL, 10) >= GO_MINOR_MIN) {
+    uint64_t minor;
+    if (strncmp(line, "go1.", 4) == 0 &&
+        number_parse(line + 4, strspn(line + 4, "0123456789"), UINT32_MAX, &minor) &&
+        minor >= GO_MINOR_MIN) {
         return true;
     }
     return err_set(

@@ -17,6 +17,7 @@ enum status {
 
 int command_build(int argc, char **argv);
 int command_check(int argc, char **argv);
+int command_dev(int argc, char **argv);
 int command_kill(int argc, char **argv);
 int command_new(int argc, char **argv);
 int command_ps(int argc, char **argv);

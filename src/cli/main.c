@@ -12,6 +12,7 @@ static const struct {
     const char *name, *summary;
     int (*run)(int argc, char **argv);
 } commands[] = {
+    {"dev", "build and serve an app, and take every change of its files", command_dev},
     {"serve", "serve the app of a mote.toml", command_serve},
     {"check", "check a mote.toml and its components; print every limit in force", command_check},
     {"new", "make a small app of a template", command_new},

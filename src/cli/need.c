@@ -75,12 +75,19 @@ static const struct row PREVIEW1[] = {
 
 /* Interfaces of components, by how their names begin. */
 static const struct row INTERFACES[] = {
-    {"mote:runtime/fetching", NEED_NETWORK}, {"mote:runtime/names", NEED_NAMESPACES},
-    {"mote:runtime/spawning", NEED_SPAWN},   {"mote:runtime/supervisors", NEED_SPAWN},
-    {"mote:runtime/ties", NEED_CONTROL},     {"wasi:cli/environment", NEED_ENV},
-    {"wasi:cli/stderr", NEED_STDIO},         {"wasi:cli/stdin", NEED_STDIO},
-    {"wasi:cli/stdout", NEED_STDIO},         {"wasi:cli/terminal-", NEED_STDIO},
-    {"wasi:filesystem/", NEED_FOLDERS},      {"wasi:http/outgoing-handler", NEED_NETWORK},
+    {"mote:runtime/fetching", NEED_NETWORK},
+    {"mote:runtime/names", NEED_NAMESPACES},
+    {"mote:runtime/spawning", NEED_SPAWN},
+    {"mote:runtime/supervisors", NEED_SPAWN},
+    {"mote:runtime/ties", NEED_CONTROL},
+    {"rusm:runtime/kv", NEED_NEVER},
+    {"wasi:cli/environment", NEED_ENV},
+    {"wasi:cli/stderr", NEED_STDIO},
+    {"wasi:cli/stdin", NEED_STDIO},
+    {"wasi:cli/stdout", NEED_STDIO},
+    {"wasi:cli/terminal-", NEED_STDIO},
+    {"wasi:filesystem/", NEED_FOLDERS},
+    {"wasi:http/outgoing-handler", NEED_NETWORK},
     {"wasi:sockets/", NEED_NETWORK},
 };
 

@@ -99,6 +99,7 @@ bool program_start(struct program *program, const struct program_options *option
         return err_set_os(err, os, "start %s", options->words[0]);
     }
     program->pid = pid;
+    program->grouped = true;
     program->pid_fd = pidfd_open(pid, 0);
     if (program->pid_fd < 0) {
         os = errno;
@@ -108,6 +109,17 @@ bool program_start(struct program *program, const struct program_options *option
     return true;
 }
 
+bool program_adopt(struct program *program, pid_t pid)
+{
+    *program = (struct program){.pid = pid, .pid_fd = pidfd_open(pid, 0)};
+    if (program->pid_fd < 0) {
+        *program = (struct program){.pid_fd = -1};
+        return false;
+    }
+    return true;
+}
+
+/* Of one that is not our child yet there is none. */
 static int take_status(struct program *program)
 {
     int status = 0;
@@ -134,6 +146,14 @@ enum program_wait program_wait(struct program *program, int stop_fd, int within_
     return ready > 0 ? PROGRAM_INTERRUPTED : PROGRAM_LATE;
 }
 
+static void send_signal(const struct program *program, int number)
+{
+    /* It may not have made its group yet. */
+    if (!program->grouped || kill(-program->pid, number) != 0) {
+        (void)kill(program->pid, number);
+    }
+}
+
 void program_end(struct program *program, int stop_fd, int within_ms)
 {
     int status;
@@ -141,12 +161,11 @@ void program_end(struct program *program, int stop_fd, int within_ms)
         return;
     }
     if (program->pid_fd >= 0) {
-        (void)kill(-program->pid, SIGTERM);
+        send_signal(program, SIGTERM);
         if (program_wait(program, stop_fd, within_ms, &status) == PROGRAM_ENDED) {
             return;
         }
     }
-    (void)kill(-program->pid, SIGKILL);
-    (void)kill(program->pid, SIGKILL); /* it may not have made its group yet */
+    send_signal(program, SIGKILL);
     (void)take_status(program);
 }

@@ -12,8 +12,9 @@
 #include <sys/types.h>
 
 struct program {
-    pid_t pid;  /**< 0: none runs. */
-    int pid_fd; /**< Can be read once it has ended. */
+    pid_t pid;    /**< 0: none runs. */
+    int pid_fd;   /**< Can be read once it has ended. */
+    bool grouped; /**< It has a group of its own, and nothing of that shall outlive it. */
 };
 
 struct program_options {
@@ -30,6 +31,9 @@ bool program_own_path(char *ret, size_t size_bytes, struct err *err) MUST_USE;
 /** Start one. False: ERR_OS. */
 bool program_start(struct program *program, const struct program_options *options, struct err *err)
     MUST_USE;
+
+/** Take over one that runs already, or will become this program's child when its parent ends. False: it has ended. */
+bool program_adopt(struct program *program, pid_t pid) MUST_USE;
 
 enum program_wait {
     PROGRAM_ENDED, /**< `*ret_status` is its status, 128 and the signal's number where one ended it. */

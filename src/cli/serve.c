@@ -28,7 +28,10 @@ static void print_help(void)
          "  -f, --file FILE     the manifest (default: mote.toml in this folder)\n"
          "  --listen ADDRESS    host:port, [ipv6]:port or unix:path in place of the manifest's\n"
          "                      first listener; again for the second, and so on; port 0: any free\n"
-         "  --cache FOLDER      where compiled code is kept (default: the user's cache folder)");
+         "  --cache FOLDER      where compiled code is kept (default: the user's cache folder)\n"
+         "  --notice FILE       while that file exists, browsers get it in place of every page, "
+         "with\n"
+         "                      status 500: what `mote dev` says of errors");
 }
 
 /* Buffers of streams come and go, up to 256 KiB at once: by default each of them would be given back to the kernel, and its pages
@@ -84,6 +87,7 @@ static int live(struct app *app, struct inheritance *inheritance, struct vigil *
     if (!app_listen(app, &err) || !inheritance_announce(inheritance, &err) ||
         !app_accept(app, &err)) {
         fprintf(stderr, "mote serve: %s\n", err.text);
+        vigil_rest(vigil);
         return STATUS_FAILED;
     }
     app_settle(app);
@@ -146,11 +150,10 @@ static int serve(struct app_options *options, char **argv)
 
 int command_serve(int argc, char **argv)
 {
-    static const struct option longs[] = {{"file", required_argument, NULL, 'f'},
-                                          {"listen", required_argument, NULL, 'l'},
-                                          {"cache", required_argument, NULL, 'c'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
+    static const struct option longs[] = {
+        {"file", required_argument, NULL, 'f'},  {"listen", required_argument, NULL, 'l'},
+        {"cache", required_argument, NULL, 'c'}, {"notice", required_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},        {0}};
     const char *listen[LISTEN_MAX];
     struct app_options options = {.path = "mote.toml", .listen = listen};
     for (int option; (option = getopt_long(argc, argv, "f:h", longs, NULL)) != -1;) {
@@ -166,6 +169,9 @@ int command_serve(int argc, char **argv)
             break;
         case 'c':
             options.cache_folder = optarg;
+            break;
+        case 'n':
+            options.notice = optarg;
             break;
         case 'h':
             print_help();

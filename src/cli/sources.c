@@ -25,6 +25,7 @@ bool sources_add(struct sources *sources, const char *path, struct err *err)
     if (sources->count == SOURCES_MAX) {
         return err_set(err, ERR_LIMIT, "more than %d source files", SOURCES_MAX);
     }
+    path += strncmp(path, "./", 2) == 0 ? 2 : 0; /* what compilers repeat */
     if ((sources->items[sources->count] = strdup(path)) == NULL) {
         return err_set_memory(err);
     }
@@ -34,6 +35,7 @@ bool sources_add(struct sources *sources, const char *path, struct err *err)
 
 static bool has(const struct sources *sources, const char *path)
 {
+    path += strncmp(path, "./", 2) == 0 ? 2 : 0;
     for (size_t i = 0; i < sources->count; i++) {
         if (strcmp(sources->items[i], path) == 0) {
             return true;

@@ -249,9 +249,9 @@ static enum verdict run_test(struct testing *testing, const char *path)
     if (output == NULL || realpath(path, real) == NULL) {
         (void)err_set_os(&err, errno, "%s", path);
     } else if (start_node(testing, &subject, &err)) {
-        verdict = judge(testing,
-                        run_program(testing, &subject, real, fileno(output), &status, &err), status,
-                        &err);
+        enum program_wait ended = run_program(testing, &subject, real, fileno(output), &status,
+                                              &err);
+        verdict = judge(testing, ended, status, &err);
     }
     program_end(&subject.node, -1, END_MS);
     printf("%s %s",

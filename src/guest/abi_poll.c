@@ -1,7 +1,8 @@
 /* poll_oneoff() of WASI preview 1, for runtimes that have threads of their own and wait at one place for all of them: beside
  * clocks it knows the things of wait(), as descriptors below 0. */
-#include "core/node.h"
 #include "guest/abi_internal.h"
+
+#include "core/node.h"
 
 #include <string.h>
 

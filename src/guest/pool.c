@@ -43,7 +43,8 @@ static struct engine *engine_of_class(const struct pool *pool, enum pool_class c
         .memory_keep_bytes = small ? CAPACITY_SMALL_INITIAL_MAX : UINT64_C(16) << 20,
         .table_keep_bytes = UINT64_C(64) << 10,
         .table_elements = TABLE_ELEMENTS,
-        .stack_bytes = pool->stack_bytes,
+        .stack_bytes = small || pool->stack_bytes > POOL_LARGE_STACK_BYTES ? pool->stack_bytes
+                                                                           : POOL_LARGE_STACK_BYTES,
         .pagemap_scan = !small,
     };
     return engine_create(&options, err);

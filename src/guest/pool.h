@@ -18,10 +18,13 @@ struct pool_options {
     unsigned workers;
     const struct capacity_need *needs; /**< POOL_CLASSES of them; borrowed for the call. */
     uint32_t max_processes;            /**< 0: as many as the limits in force allow. */
-    uint32_t stack_bytes;              /**< Of a fiber; 0: POOL_STACK_BYTES. */
+    uint32_t stack_bytes;              /**< Of a fiber; 0: POOL_STACK_BYTES. More for the large. */
 };
 
 enum { POOL_STACK_BYTES = 128 * 1024 };
+
+/** Of the class of large memories, at least: address space only, and interpreters call deep. */
+enum { POOL_LARGE_STACK_BYTES = 4 << 20 };
 
 /** Create the engines. Smaller ones, with a warning, when the system refuses the planned size.
  *  NULL: ERR_LIMIT with the remedy. */

@@ -1,5 +1,6 @@
 #include "serve/dispatch.h"
 
+#include "serve/notice.h"
 #include "serve/static_folder.h"
 #include "serve/target.h"
 
@@ -93,7 +94,7 @@ static bool reply_first(struct exchange *exchange, const struct serve_options *o
         reply_preflight(exchange, options->cors);
         return true;
     }
-    return false;
+    return UNLIKELY(options->notice != NULL) && notice_reply(options->notice, exchange);
 }
 
 /* A request for a WebSocket goes to a route for those, if there is one, else it is a request like others (RFC 9110, 7.8);

@@ -65,6 +65,7 @@ struct serve_options {
     mode_t unix_mode;        /**< Of a unix socket's file; 0: 0660. */
     /** Unix sockets: clients of other users, but for root, are turned away, whatever the file's mode. */
     bool own_user_only;
+    const char *notice; /**< Of notice_reply(); borrowed; NULL: none. */
 };
 
 struct server;

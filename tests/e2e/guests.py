@@ -66,6 +66,22 @@ class Workshop:
             run_tool("wat2wasm", *features, source, "-o", path)
         return self._once("wat-" + name, make)
 
+    def javascript(self):
+        """tests/guests/javascript/app.js."""
+        def make(path):
+            folder = self.home.path("javascript")
+            shutil.copytree(os.path.join(GUESTS, "javascript"), folder, dirs_exist_ok=True)
+            self.script(folder, path)
+        return self._once("javascript-app", make)
+
+    def script(self, folder, path):
+        """A folder with app.js (or .ts) as a component."""
+        with open(os.path.join(folder, "mote.toml"), "w", encoding="utf-8") as file:
+            file.write('[components.app]\nsource = "app.wasm"\n')
+        done = self.home.run("build", folder)
+        assert done.status == 0, done
+        os.rename(os.path.join(folder, "app.wasm"), path)
+
     def command(self, name):
         """tests/guests/commands/NAME.c, a WASI preview 1 program."""
         def make(path):

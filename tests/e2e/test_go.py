@@ -11,68 +11,19 @@ import pytest
 import apps
 from event_stream import parse
 from frames import TEXT, Socket
+from go_guests import GUESTS, MISSING, build, environment, made, manifest_of
 from origin import TIMEOUT_S, Origin
 from program import ROOT
 
-GUESTS = os.path.join(ROOT, "tests", "guests", "go")
-MINOR_MIN = 24
-
-
-def why_not():
-    """Why guests in Go cannot be built here, or None."""
-    if shutil.which("go") is None:
-        return "there is no Go: install 1.24 or newer from https://go.dev/dl"
-    version = subprocess.run(["go", "env", "GOVERSION"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                             check=False, env=dict(os.environ, GOTOOLCHAIN="local")).stdout.strip()
-    found = re.match(r"go1\.(\d+)", version)
-    return None if found and int(found.group(1)) >= MINOR_MIN else f"Go is {version}, older than 1.{MINOR_MIN}"
-
-
-MISSING = why_not()
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
-
-
-def environment():
-    """The compiler's own cache is the user's, so that a build takes a second; nothing is downloaded."""
-    cache = subprocess.run(["go", "env", "GOCACHE"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                           check=True).stdout.strip()
-    return {"GOCACHE": cache, "GOPROXY": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod"}
-
-
-def manifest_of(name):
-    """A manifest for `mote build`: nothing but where the component is to be."""
-    return f'[[serve]]\n[serve.routes]\n"GET /" = "{name}#hello"\n[components.{name}]\nsource = "wasm/{name}.wasm"\n'
-
-
-def build(home, name, folder="app"):
-    """tests/guests/go/NAME, built in a copy."""
-    copy = home.path(folder)
-    if not os.path.exists(copy):
-        shutil.copytree(GUESTS, copy)
-    home.write(os.path.join(folder, "mote.toml"), manifest_of(name))
-    done = home.run("build", folder, environment=environment(), seconds=600)
-    return done, os.path.join(copy, "wasm", name + ".wasm")
-
-
-@pytest.fixture(scope="module")
-def made(workshop):
-    """made(name): the Wasm of tests/guests/go/NAME."""
-    def get(name):
-        key = "go-" + name
-        if key not in workshop.made:
-            done, workshop.made[key] = build(workshop.home, name, "go")
-            assert done.status == 0, done
-        return workshop.made[key]
-    return get
-
 
 ROUTES = {"GET /hello/:name": "zoo#hello", "POST /echo": "zoo#echo", "GET /events": "zoo#events", "WS /socket": "zoo#socket",
           **{f"GET /{name}": "zoo#" + name for name in ("crash", "stuck", "fetch", "calls", "together", "workers")}}
 
 
 @pytest.fixture
-def zoo(use_shared, made):
-    wasm = made("zoo")
+def zoo(use_shared, workshop):
+    wasm = made(workshop, "zoo")
     return use_shared("go", apps.app(
         ROUTES,
         {"zoo": {"source": wasm, "capability": "boss"},
@@ -177,17 +128,30 @@ def test_without_a_compiler_it_is_said_what_to_install(home):
     assert done.status == 1 and "install Go 1.24 or newer" in done.err, done
 
 
+def test_what_is_passed_between_processes_is_cbor(home):
+    """The SDK's own tests, natively: values of the RFC, other forms of them, and what is broken."""
+    sdk = home.path("sdk")
+    shutil.copytree(os.path.join(ROOT, "sdk", "go"), sdk)
+    done = subprocess.run(["go", "test", "."], cwd=sdk, env=home.environment(**environment()), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 WEB = {"GET /web/*": "web#pages", "POST /web/*": "web#pages"}
 
 
 @pytest.mark.soak
-def test_an_http_handler_of_the_standard_library(serve, made):
-    node = serve(apps.app(WEB, {"web": {"source": made("web"), "capability": "net"}},
+def test_an_http_handler_of_the_standard_library(serve, workshop):
+    node = serve(apps.app(WEB, {"web": {"source": made(workshop, "web"), "capability": "net"}},
                           capabilities={"net": {"allow-network": ["127.0.0.0/8"]}}))
     answer = node.get("/web/hello/gopher", [("X-From", "afar")])
     assert (answer.status, answer.header("x-method"), answer.text) == (200, "GET", "hello gopher, afar\n")
     assert answer.header("content-type") == "text/plain; charset=utf-8"
     assert node.get("/web/nowhere").status == 404
+    head = node.request("HEAD", "/web/hello/gopher")
+    assert (head.status, head.header("content-length"), head.body) == (200, "15", b"")
+    split = node.get("/web/split")
+    assert (split.status, split.header("x-split"), split.header("x-more")) == (204, "one  X-More: two", None)
     assert node.post("/web/echo", b"x" * 100000).body == b"x" * 100000
     assert node.get("/web/ticks").text == "tick 0\ntick 1\ntick 2\n"
     assert node.get("/web/log").status == 204
@@ -205,3 +169,45 @@ def test_an_http_handler_of_the_standard_library(serve, made):
         assert node.get("/web/fetch?url=http://192.0.2.1/").status == 403
     finally:
         origin.close()
+
+
+# ---- apps by `mote new`, and the samples of the documentation
+
+
+@pytest.mark.parametrize("template", [
+    "todo", *(pytest.param(one, marks=pytest.mark.soak) for one in ("hello", "api", "chat", "worker"))])
+def test_a_new_app_is_built_and_its_own_tests_hold(home, template):
+    done = home.run("new", "shop", "--lang", "go", "--template", template)
+    assert done.status == 0, done
+    for command in ("build", "test"):
+        done = home.run(command, environment=environment(), cwd=home.path("shop"), seconds=600)
+        assert done.status == 0, done
+    assert "1 of 1 tests hold" in done.out, done
+
+
+def samples():
+    """[(what, program, manifest, [(target, answer)])] of the quick start."""
+    with open(os.path.join(ROOT, "docs", "quickstart-go.md"), encoding="utf-8") as file:
+        page = file.read()
+    module = re.search(r"```\n(module .*?)```", page, re.S).group(1)
+    found = []
+    for part in page.split("\n## ")[1:]:
+        program, manifest = (re.search(rf"```{kind}\n(.*?)```", part, re.S) for kind in ("go", "toml"))
+        asked = re.findall(r"^\$ curl http://127.0.0.1:8080(\S+)\n(.*?)^```", part, re.S | re.M)
+        if program:
+            found.append(pytest.param(module, program.group(1), manifest.group(1), asked, id=part.split("\n")[0],
+                                      marks=[pytest.mark.soak] if "net/http" in program.group(1) else []))
+    assert len(found) == 4
+    return found
+
+
+@pytest.mark.parametrize("module, program, manifest, asked", samples())
+def test_the_samples_of_the_quick_start_do_what_it_says(home, serve, module, program, manifest, asked):
+    home.write("go.mod", module)
+    home.write("main.go", program)
+    home.write("mote.toml", manifest)
+    done = home.run("build", environment=environment(), seconds=600)
+    assert done.status == 0, done
+    node = serve(manifest.replace("[[serve]]", '[[serve]]\nlisten = "127.0.0.1:0"'), home=home)
+    for target, answer in asked:
+        assert node.get(target).text == answer

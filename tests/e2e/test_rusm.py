@@ -156,6 +156,14 @@ def test_a_core_module_is_served_by_the_same_functions(app):
     assert answer.status == 200 and answer.text == "core", answer
 
 
+def test_a_head_is_answered_as_a_get_without_its_body(app):
+    answer = app.request("HEAD", "/hello/a")
+    assert answer.status == 200 and answer.header("x-made-for") == "rusm" and answer.body == b"", answer
+    with app.connect(2) as connection:
+        connection.send_request("HEAD", "/events")
+        assert connection.read(to_head=True).header("content-type") == "text/event-stream"
+
+
 def test_the_first_answer_counts_and_another_process_may_give_it(app):
     assert app.get("/twice").text == "first"
     answer = app.get("/delegate")

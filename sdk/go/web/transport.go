@@ -5,6 +5,7 @@ package web
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"mote.dev/mote"
@@ -27,7 +28,7 @@ func (Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	var lines strings.Builder
 	for name, values := range request.Header {
 		for _, value := range values {
-			lines.WriteString(name + ": " + value + "\n")
+			lines.WriteString(line(name, value))
 		}
 	}
 	fetch, err := mote.StartFetch(request.Method, request.URL.String(), lines.String(), length)
@@ -77,7 +78,7 @@ func send(request *http.Request, fetch *mote.Fetch) {
 
 func response(request *http.Request, fetch *mote.Fetch, over chan struct{}) *http.Response {
 	answer := &http.Response{
-		Status: http.StatusText(fetch.Status), StatusCode: fetch.Status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Status: strconv.Itoa(fetch.Status) + " " + http.StatusText(fetch.Status), StatusCode: fetch.Status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{}, Body: &answerBody{fetch: fetch, over: over}, ContentLength: -1, Request: request,
 	}
 	for _, header := range fetch.Headers() {

@@ -26,7 +26,7 @@ func Serve(handler http.Handler) {
 		_ = mote.RespondText(http.StatusBadRequest, "bad request\n")
 		return
 	}
-	answer := &answer{header: http.Header{}, withoutBody: request.Method == http.MethodHead}
+	answer := &answer{header: http.Header{}}
 	handler.ServeHTTP(answer, request)
 	answer.finish()
 }
@@ -94,12 +94,11 @@ func (c *clientContext) Err() error {
 const bufferedBytes = 16 << 10
 
 type answer struct {
-	header      http.Header
-	status      int // 0: WriteHeader was not called
-	buffer      []byte
-	streams     bool // the head is on its way
-	withoutBody bool
-	failure     error
+	header  http.Header
+	status  int // 0: WriteHeader was not called
+	buffer  []byte
+	streams bool // the head is on its way
+	failure error
 }
 
 func (a *answer) Header() http.Header { return a.header }
@@ -115,8 +114,8 @@ func (a *answer) Write(data []byte) (int, error) {
 	if a.failure != nil {
 		return 0, a.failure
 	}
-	if a.withoutBody {
-		return len(data), nil
+	if a.status == http.StatusNoContent || a.status == http.StatusNotModified {
+		return 0, http.ErrBodyNotAllowed
 	}
 	if len(a.buffer) == 0 && !a.streams {
 		a.sniff(data)
@@ -167,11 +166,21 @@ func (a *answer) lines() (string, int64) {
 			continue
 		}
 		for _, value := range values {
-			lines.WriteString(name + ": " + strings.NewReplacer("\n", " ", "\r", " ").Replace(value) + "\n")
+			lines.WriteString(line(name, value))
 		}
 	}
 	return lines.String(), length
 }
+
+// line is a header as text. What could begin another line is left out: a name that holds it, and it of a value.
+func line(name, value string) string {
+	if name == "" || strings.ContainsAny(name, " :\r\n\x00") {
+		return ""
+	}
+	return name + ": " + breaks.Replace(value) + "\n"
+}
+
+var breaks = strings.NewReplacer("\n", " ", "\r", " ", "\x00", " ")
 
 func (a *answer) finish() {
 	if a.streams {

@@ -29,7 +29,11 @@ static void every_kind_of_child_is_stopped_and_started_again(void **state)
         house_ask_stop(house);
         assert_log(house, "-c-b-a");
         assert_over(house, EXIT_SHUTDOWN, "shutdown");
+        process_release(house->supervisor);
+        house->supervisor = NULL;
     }
+    assert_int_equal(house->destroyed, 3);
+    house->destroyed = 0;
 }
 
 static void who_depends_on_it_is_started_again_too(void **state)

@@ -7,8 +7,9 @@ use wasmtime::{Config, Enabled, PoolingAllocationConfig};
 
 /// Address space behind a memory that no guest may touch: what its bounds checks rely on.
 const MEMORY_GUARD_BYTES: u64 = 64 << 10;
-/// Of a stack that was used, this much stays resident for the next fiber.
+/// Of a stack that was used, this much stays resident for the next fiber; more where guests are large: interpreters.
 const STACK_KEEP_BYTES: usize = 8 << 10;
+const STACK_KEEP_LARGE_BYTES: usize = 64 << 10;
 /// A component is several modules; more than this is no longer an honest one.
 const PER_COMPONENT_MAX: u32 = 24;
 const PER_MODULE_MAX: u32 = 4;
@@ -64,6 +65,7 @@ fn check(options: &COptions) -> Answer<()> {
 }
 
 fn pool(options: &COptions) -> PoolingAllocationConfig {
+    let stack_keep = if options.pagemap_scan { STACK_KEEP_LARGE_BYTES } else { STACK_KEEP_BYTES };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_stacks(options.fibers)
         .total_core_instances(options.core_instances)
@@ -74,7 +76,7 @@ fn pool(options: &COptions) -> PoolingAllocationConfig {
         .table_elements(options.table_elements as usize)
         .linear_memory_keep_resident(options.memory_keep_bytes as usize)
         .table_keep_resident(options.table_keep_bytes as usize)
-        .async_stack_keep_resident(STACK_KEEP_BYTES)
+        .async_stack_keep_resident(stack_keep)
         .max_core_instances_per_component(options.core_instances.min(PER_COMPONENT_MAX))
         .max_memories_per_component(options.memories.min(PER_COMPONENT_MAX))
         .max_tables_per_component(options.tables.min(PER_COMPONENT_MAX))

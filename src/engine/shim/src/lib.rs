@@ -14,6 +14,7 @@ mod http;
 mod image;
 mod inspect;
 mod outgoing;
+mod snapshot;
 mod store;
 mod toml;
 mod typed;

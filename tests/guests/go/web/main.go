@@ -32,6 +32,11 @@ func pages() {
 	})
 	mux.HandleFunc("GET /web/ticks", ticks)
 	mux.HandleFunc("GET /web/fetch", fetch)
+	mux.HandleFunc("GET /web/split", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Split", "one\r\nX-More: two")
+		w.Header()["X-More: three\nX-Name"] = []string{"four"}
+		w.WriteHeader(http.StatusNoContent)
+	})
 	mux.HandleFunc("GET /web/log", func(w http.ResponseWriter, _ *http.Request) {
 		logger.New().With("who", "zoo").Info("a line of slog", slog.Int("number", 7))
 		w.WriteHeader(http.StatusNoContent)

@@ -1,0 +1,3 @@
+module mote/bench/peers/hello
+
+go 1.19

@@ -1,0 +1,17 @@
+// What every script finds.
+
+Object.defineProperty(Math, "random", { value: native.randomNumber, writable: true, configurable: true });
+
+for (const [name, value] of Object.entries({
+    AbortController, AbortSignal, ByteLengthQueuingStrategy, CountQueuingStrategy, Crypto, CustomEvent, Event, EventTarget,
+    Headers, ReadableByteStreamController, ReadableStream, ReadableStreamDefaultController, ReadableStreamDefaultReader,
+    Request, Response, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, TransformStream,
+    TransformStreamDefaultController, URL, URLSearchParams, WritableStream, WritableStreamDefaultController,
+    WritableStreamDefaultWriter, clearImmediate: timerStop, clearInterval: timerStop, clearTimeout: timerStop, console, crypto,
+    fetch, performance, queueMicrotask, reportError, self: globalThis, setImmediate, setInterval, setTimeout,
+    structuredClone, navigator: { userAgent: "mote" },
+})) {
+    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+}
+
+return { prepare, adopt, begin, turn, failed, rejected, explain: errorExplain, mote };
