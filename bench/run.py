@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures mote against the bare engine, nginx, Go, Erlang and its own bars, and prints a table.
 
-    bench/run.py [--build FOLDER] [--only spawn,stream,actors,component,http,spin,memory,websocket,events,tls,http2,static,go,javascript] [--seconds N] [--rounds N] [--noisy]
+    bench/run.py [--build FOLDER] [--only spawn,stream,actors,component,dynamic,http,spin,memory,websocket,events,tls,http2,static,go,javascript] [--seconds N] [--rounds N] [--noisy]
 
 Sides take turns, round by round, and a row compares medians; CPU time is what processes used, not
 what passed. A round in which programs outside of this run used more than 15 % of a processor is
@@ -200,6 +200,20 @@ def bench_component(options, folder):
     return [Row(text, us[f"component {what} {rounds[what]}"], us[f"module {what} {rounds[what]}"], unit="us", bar=bar,
                 detail={"samples": samples}, **noise) for what, (text, bar) in bars.items()], [
                     f"component: {options.rounds} rounds of {SENDS} sends and {SPAWNS} spawns a side"]
+
+
+# ---- code that guests bring ----
+
+def bench_dynamic(options, _folder):
+    driver = Driver(options.build, "bench-dynamic", os.path.join(options.build, "bench", "dynamic.wasm"),
+                    os.path.join(options.build, "mote"))
+    sides = {what: f"{what} {SPAWNS}" for what in ("registered", "named", "inline")}
+    samples, noise = driver.rounds(list(sides.values()), options)
+    us = medians(samples)
+    texts = {"named": ("spawn_from() of loaded code by its digest + run + exit + down, CPU, against spawn()", 1.3),
+             "inline": ("the same, with the code in the call", None)}
+    return [Row(text, us[sides[what]], us[sides["registered"]], unit="us", bar=bar, detail={"samples": samples}, **noise)
+            for what, (text, bar) in texts.items()], [f"dynamic: {options.rounds} rounds of {SPAWNS} spawns a side"]
 
 
 # ---- actors ----
@@ -424,7 +438,7 @@ def bench_memory(options, folder):
         f"{seen['server_after_kib'] / 1024:.0f} MiB after they left"]
 
 
-PARTS = {"spawn": bench_spawn, "stream": bench_stream, "actors": bench_actors, "component": bench_component, "http": bench_http,
+PARTS = {"spawn": bench_spawn, "stream": bench_stream, "actors": bench_actors, "component": bench_component, "dynamic": bench_dynamic, "http": bench_http,
          "spin": bench_spin, "memory": bench_memory, **web.PARTS, **javascript.PARTS, **languages.PARTS}
 
 

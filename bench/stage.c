@@ -1,6 +1,7 @@
 #include "stage.h"
 
 #include "guest/abi.h"
+#include "guest/dynamic.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -43,13 +44,27 @@ static bool make_pool(struct stage *stage, const struct stage_options *options, 
            component_prepare(stage->component, stage->pool, NULL, imports, count, err);
 }
 
+static bool make_template(struct stage *stage, const char *compiler, struct catalog_line *line,
+                          struct err *err)
+{
+    struct dynamic_template template = {.component = stage->component, .entry = "child"};
+    struct dynamic_options options = {
+        .templates = &template, .template_count = 1, .pool = stage->pool, .program = compiler};
+    options.imports = abi_imports(&options.import_count);
+    line->has_entry = component_entry(stage->component, "child", &line->entry, err);
+    stage->dynamic = line->has_entry ? dynamic_create(&options, err) : NULL;
+    return stage->dynamic != NULL;
+}
+
 bool stage_make(struct stage *stage, const struct stage_options *options)
 {
     *stage = (struct stage){0};
     sem_init(&stage->done, 0, 0);
     struct err err = {0};
-    struct component_options component = {
-        .name = options->name, .path = options->path, .grant = &grant};
+    struct component_options component = {.name = options->name,
+                                          .path = options->path,
+                                          .grant = &grant,
+                                          .lends = options->compiler != NULL};
     stage->component = component_open(&component, &err);
     if (stage->component == NULL) {
         return stage_fail("open", &err);
@@ -58,6 +73,9 @@ bool stage_make(struct stage *stage, const struct stage_options *options)
         return stage_fail("prepare", &err);
     }
     struct catalog_line line = {.name = options->name, .component = stage->component};
+    if (options->compiler != NULL && !make_template(stage, options->compiler, &line, &err)) {
+        return stage_fail("template", &err);
+    }
     stage->catalog = catalog_create(&line, 1, &err);
     struct node_options node = {.workers = options->workers,
                                 .tick_ns = 1000000,
@@ -65,6 +83,9 @@ bool stage_make(struct stage *stage, const struct stage_options *options)
                                 .on_tick = pool_tick,
                                 .tick_argument = stage->pool};
     stage->node = stage->catalog != NULL ? node_create(&node, &err) : NULL;
+    if (stage->node != NULL) {
+        dynamic_start(stage->node, stage->dynamic);
+    }
     if (stage->node == NULL || !node_start(stage->node, &err)) {
         return stage_fail("node", &err);
     }
@@ -80,6 +101,8 @@ void stage_drop(struct stage *stage)
         node_destroy(stage->node);
     }
     catalog_destroy(stage->catalog);
+    dynamic_start(NULL, NULL);
+    dynamic_destroy(stage->dynamic);
     component_destroy(stage->component);
     pool_destroy(stage->pool);
     sem_destroy(&stage->done);

@@ -18,6 +18,7 @@ struct stage {
     struct pool *pool;
     struct component *component;
     struct catalog *catalog;
+    struct dynamic *dynamic; /* NULL: no template */
     struct node *node;
     sem_t done;  /* posted at the exit of each guest of stage_spawn() */
     bool failed; /* one of them did not end normally */
@@ -29,6 +30,8 @@ struct stage_options {
     const char *path; /**< Of the Wasm file. */
     unsigned workers;
     uint32_t processes; /**< Most at once. */
+    const char *
+        compiler; /**< The component is a template, of the entry "child", for whose code this program is the compiler; NULL: none. */
 };
 
 /** Put it together and start its threads. False: said why to standard error; stage_drop() is due nevertheless. */

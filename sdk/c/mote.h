@@ -545,6 +545,11 @@ MOTE_IMPORT("spawn")
 int32_t mote_abi_spawn(const char *component, size_t component_size, const void *input,
                        size_t input_size, const struct mote_spawn_options *options,
                        struct mote_spawned *spawned);
+MOTE_IMPORT("spawn_from")
+int32_t mote_abi_spawn_from(const char *component, size_t component_size, const void *source,
+                            size_t source_size, const void *input, size_t input_size,
+                            const struct mote_spawn_options *options, int64_t timeout,
+                            struct mote_spawned *spawned);
 MOTE_IMPORT("input_get") int32_t mote_abi_input_get(void *buffer, size_t capacity);
 MOTE_IMPORT("spawner") int32_t mote_abi_spawner(char *buffer, size_t capacity);
 MOTE_IMPORT("stream_open")

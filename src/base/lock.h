@@ -22,6 +22,7 @@ enum lock_rank {
     LOCK_NODE = 1, /**< node: list of processes. */
     LOCK_EXCHANGE, /**< serve: one request and its answer. */
     LOCK_RATE,     /**< serve: one part of the addresses that are limited. */
+    LOCK_DYNAMIC,  /**< guest: code that guests have brought. */
     LOCK_FETCH,    /**< guest: one request that goes out. */
     LOCK_RESOLVER, /**< guest: names that are looked up. */
     LOCK_STREAM,   /**< core: one byte stream. */

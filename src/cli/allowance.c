@@ -1,6 +1,7 @@
 #include "cli/allowance.h"
 
 #include "cli/outbound.h"
+#include "guest/dynamic.h"
 
 static bool have_preopens(const struct manifest *manifest)
 {
@@ -22,6 +23,18 @@ static bool have_folders(const struct manifest *manifest)
     return false;
 }
 
+/* Each template's code that stays loaded, in every worker's engine, and what compiles it. Of what processes keep beyond that
+ * the node's own reserve has to do. */
+static uint64_t lent_descriptors(const struct manifest *manifest, uint64_t workers)
+{
+    enum { COMPILER = 8 };
+    uint64_t count = 0;
+    for (size_t i = 0; i < manifest->component_count; i++) {
+        count += manifest->components[i].lends.value ? DYNAMIC_LOADED_MAX * workers : 0;
+    }
+    return count > 0 ? count + (uint64_t)COMPILER * DYNAMIC_COMPILERS : 0;
+}
+
 /* Less what else needs some: the node itself and its admin socket, each worker's listeners and refusals, and guests
  * that open files. Each connection may be sent one. */
 struct descriptor_plan allowance_descriptors(const struct manifest *manifest,
@@ -36,6 +49,7 @@ struct descriptor_plan allowance_descriptors(const struct manifest *manifest,
                                          : refusals;
     uint64_t taken = NODE + ADMIN + workers * (refusals + manifest->serve_count) +
                      (have_preopens(manifest) ? descriptors / 4 : 0);
+    taken += lent_descriptors(manifest, workers);
     /* A connection each, as many that are kept at most, and each worker's own. */
     uint64_t fetches = manifest->node.max_fetches.value;
     uint64_t fetches_most = descriptors / 8 > 0 ? descriptors / 8 : 1;

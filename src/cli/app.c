@@ -6,6 +6,7 @@
 #include "cli/complaint.h"
 #include "cli/grants.h"
 #include "cli/imports.h"
+#include "cli/lenders.h"
 #include "cli/outbound.h"
 #include "cli/privileges.h"
 #include "cli/renewal.h"
@@ -33,6 +34,7 @@ struct app {
     struct node *node;
     bool node_runs;
     struct fetcher *fetcher;
+    struct dynamic *dynamic; /* code that guests bring */
     struct services *services;
     struct serving *servings; /* one a [[serve]] */
     struct certificates *certificates;
@@ -163,6 +165,7 @@ static bool open_components(struct app *app)
                                             .path = from->source.value,
                                             .grant = &app->grants[i],
                                             .arguments = from->arguments,
+                                            .lends = from->lends.value,
                                             .max_processes = (uint32_t)from->max_processes.value};
         app->components[i] = component_open(&options, &err);
         if (app->components[i] == NULL) {
@@ -310,6 +313,16 @@ static bool create_fetcher(struct app *app, struct err *err)
     return app->fetcher != NULL;
 }
 
+static bool connect_lenders(struct app *app, struct err *err)
+{
+    struct dynamic_options options = {.pool = app->pool,
+                                      .cache = app->cache,
+                                      .imports = app->imports,
+                                      .import_count = app->import_count};
+    app->dynamic = lenders_connect(app->manifest, app->components, app->node, options, err);
+    return app->dynamic != NULL;
+}
+
 bool app_listen(struct app *app, struct err *err)
 {
     struct node_options options = {
@@ -321,7 +334,8 @@ bool app_listen(struct app *app, struct err *err)
         .tick_argument = app->pool};
     app->node = node_create(&options, err);
     if (app->node == NULL || !create_fetcher(app, err) ||
-        !services_connect(app->services, app->node, err) || !create_server(app, err)) {
+        !services_connect(app->services, app->node, err) || !connect_lenders(app, err) ||
+        !create_server(app, err)) {
         return false;
     }
     struct admin_options admin = {.node = app->node,
@@ -419,6 +433,7 @@ void app_destroy(struct app *app)
         (void)services_stop(app->services, 0);
         admin_stop(app->admin);
         node_drain(app->node);
+        dynamic_stop(app->dynamic);
         fetcher_stop(app->fetcher);
         node_stop(app->node);
     }
@@ -428,6 +443,7 @@ void app_destroy(struct app *app)
     services_destroy(app->services);
     fetcher_destroy(app->fetcher);
     node_destroy(app->node);
+    dynamic_destroy(app->dynamic);
     for (size_t i = 0; app->manifest != NULL && i < app->manifest->component_count; i++) {
         if (app->components != NULL) {
             component_destroy(app->components[i]);

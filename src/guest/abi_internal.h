@@ -95,6 +95,9 @@ int32_t abi_fetch_ready(struct guest *guest, int32_t handle);
 /** Cancel every request. At exit. */
 void abi_fetch_close_all(struct guest *guest);
 
+/** Give up the spawn_from() that is under way, if there is one. At exit. */
+void abi_order_destroy(struct guest *guest);
+
 /** Set an i64 result. */
 enum engine_call_result abi_answer_wide(struct engine_call *call, int64_t value);
 

@@ -28,6 +28,7 @@ int32_t spawn_target_find(struct guest *guest, const char *what, const char *tex
         memchr(text, '\0', size_bytes) != NULL) {
         return ABI_INVALID;
     }
+    ret->editions = NULL;
     const char *mark = memchr(text, '#', size_bytes);
     size_t name_bytes = mark != NULL ? (size_t)(mark - text) : size_bytes;
     if (!is_allowed(guest_grant(guest), text, name_bytes)) {
@@ -70,24 +71,28 @@ int32_t spawn_error(struct guest *guest, const struct err *err)
     return abi_error_of(err);
 }
 
-/* Read where the options and the result are, and what the options say. False: trap. */
-static bool read_options(struct engine_call *call, struct abi_spawn_options *ret_options,
-                         uint8_t **ret_window)
+bool spawn_read_options(struct engine_call *call, uint64_t options, uint64_t result,
+                        struct abi_spawn_options *ret_options, uint8_t **ret_window)
 {
     *ret_options = (struct abi_spawn_options){0};
     *ret_window = NULL;
-    if (call->arguments[4] != 0) {
-        const uint8_t *window = guest_window(call, call->arguments[4], sizeof *ret_options);
+    if (options != 0) {
+        const uint8_t *window = guest_window(call, options, sizeof *ret_options);
         if (window == NULL) {
             return false;
         }
         memcpy(ret_options, window, sizeof *ret_options);
     }
-    if (call->arguments[5] != 0) {
-        *ret_window = guest_window(call, call->arguments[5], sizeof(struct abi_spawned));
+    if (result != 0) {
+        *ret_window = guest_window(call, result, sizeof(struct abi_spawned));
         return *ret_window != NULL;
     }
     return true;
+}
+
+bool spawn_options_valid(const struct abi_spawn_options *options)
+{
+    return (options->flags & ~(uint32_t)(ABI_SPAWN_LINK | ABI_SPAWN_MONITOR)) == 0;
 }
 
 int32_t spawn_now(struct guest *guest, const struct spawn_target *target,
@@ -102,6 +107,7 @@ int32_t spawn_now(struct guest *guest, const struct spawn_target *target,
     struct actor_options options = {
         .kind = "worker",
         .entry = target->entry[0] != '\0' ? target->entry : NULL,
+        .editions = target->editions,
         .input = input,
         .input_bytes = input_bytes,
         .spawner = process,
@@ -129,10 +135,11 @@ enum engine_call_result abi_spawn(struct engine_call *call)
     const uint8_t *input = guest_window(call, call->arguments[2], call->arguments[3]);
     struct abi_spawn_options asked;
     uint8_t *window = NULL;
-    if (name == NULL || input == NULL || !read_options(call, &asked, &window)) {
+    if (name == NULL || input == NULL ||
+        !spawn_read_options(call, call->arguments[4], call->arguments[5], &asked, &window)) {
         return ENGINE_CALL_TRAP;
     }
-    if ((asked.flags & ~(uint32_t)(ABI_SPAWN_LINK | ABI_SPAWN_MONITOR)) != 0) {
+    if (!spawn_options_valid(&asked)) {
         return guest_answer(call, ABI_INVALID);
     }
     struct spawn_target target;

@@ -15,6 +15,7 @@ enum { SPAWN_NAME_BYTES_MAX = 255 };
 struct spawn_target {
     const struct catalog_line *line;
     char entry[SPAWN_NAME_BYTES_MAX + 1]; /**< "": the line's own. */
+    struct edition *const *editions;      /**< As actor_options'; spawn_target_find() says NULL. */
 };
 
 /** Look "component" or "component#export" up. 0, or what the host function answers: ABI_INVALID, ABI_DENIED (not in
@@ -29,6 +30,13 @@ struct nursery *spawn_nursery(struct guest *guest);
 int32_t spawn_now(struct guest *guest, const struct spawn_target *target,
                   const struct abi_spawn_options *asked, const uint8_t *input, size_t input_bytes,
                   struct abi_spawned *ret);
+
+/** Read where options (0: none) and result (0: not wanted) are, and what the options say. False: trap. */
+bool spawn_read_options(struct engine_call *call, uint64_t options, uint64_t result,
+                        struct abi_spawn_options *ret_options, uint8_t **ret_window) MUST_USE;
+
+/** Whether they say something that there is. */
+bool spawn_options_valid(const struct abi_spawn_options *options);
 
 /** The ABI's number for a spawn that failed; what the operator can do something about is logged. */
 int32_t spawn_error(struct guest *guest, const struct err *err);

@@ -464,6 +464,7 @@ _Static_assert(sizeof(struct abi_fetch_head) == 8, "layout");
     X(interval, "Iii:I", false)                                                                    \
     X(cancel, "I:i", false)                                                                        \
     X(spawn, "iiiiii:i", false)                                                                    \
+    X(spawn_from, "iiiiiiiIi:i", true)                                                             \
     X(input_get, "ii:i", false)                                                                    \
     X(spawner, "ii:i", false)                                                                      \
     X(stream_open, "ii:i", false)                                                                  \

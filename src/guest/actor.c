@@ -198,10 +198,11 @@ bool actor_spawn(struct node *node, const struct catalog_line *line,
     INVARIANT(options->spawner != NULL || (!options->link && !options->monitor));
     struct guest_options guest = {.entry = line->entry,
                                   .entry_name = options->entry,
+                                  .editions = options->editions,
                                   .role = role_of(options->kind),
                                   .prepare = actor_prepare,
                                   .undo = actor_undo};
-    if (options->entry == NULL && !line->has_entry) {
+    if (options->entry == NULL && options->editions == NULL && !line->has_entry) {
         return err_set(err, ERR_NOT_FOUND, "component '%s' has no entry to run", line->name);
     }
     struct actor *actor = actor_create(line, options, &guest.deadline_ns, err);

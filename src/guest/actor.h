@@ -27,9 +27,10 @@ struct actor_limits {
 };
 
 struct actor_options {
-    const char *kind;     /**< "worker", "service", "command", "schedule". */
-    const char *entry;    /**< Another export than the line's; NULL: the line's. Terminated. */
-    const uint8_t *input; /**< What the spawner passes; copied; read with input_get(). */
+    const char *kind;  /**< "worker", "service", "command", "schedule". */
+    const char *entry; /**< Another export than the line's; NULL: the line's. Terminated. */
+    struct edition *const *editions; /**< As guest_options'; NULL: the line's code. */
+    const uint8_t *input;            /**< What the spawner passes; copied; read with input_get(). */
     size_t input_bytes;
     struct process *spawner; /**< In its own turn: becomes the parent; NULL: the platform. */
     const char *

@@ -130,6 +130,7 @@ struct component *component_open(const struct component_options *options, struct
     snprintf(component->name, sizeof component->name, "%s", options->name);
     component->grant = options->grant;
     component->max_processes = options->max_processes;
+    component->lends = options->lends;
     if (!copy_arguments(component, options)) {
         err_set_memory(err);
         return NULL;
@@ -171,10 +172,8 @@ static void at_least(uint32_t *value, uint32_t wanted)
     *value = wanted > *value ? wanted : *value;
 }
 
-void component_add_need(const struct component *component, struct capacity_need needs[POOL_CLASSES])
+static void add_need(const struct engine_inspection *inspection, struct capacity_need *need)
 {
-    struct capacity_need *need = &needs[component->code.cls];
-    const struct engine_inspection *inspection = &component->code.inspection;
     need->used = true;
     at_least(&need->memories, 1);
     at_least(&need->tables, 1);
@@ -182,6 +181,19 @@ void component_add_need(const struct component *component, struct capacity_need 
     at_least(&need->memories, inspection->memories);
     at_least(&need->tables, inspection->tables);
     at_least(&need->core_instances, inspection->core_instances);
+}
+
+/* Of code that is not there yet: as much as the template's own, in any class that its ceiling leaves. */
+void component_add_need(const struct component *component, struct capacity_need needs[POOL_CLASSES])
+{
+    const struct engine_inspection *inspection = &component->code.inspection;
+    add_need(inspection, &needs[component->code.cls]);
+    if (component->lends) {
+        add_need(inspection, &needs[POOL_LARGE]);
+    }
+    if (component->lends && capacity_class(0, component->grant->memory_max_bytes) == POOL_SMALL) {
+        add_need(inspection, &needs[POOL_SMALL]);
+    }
 }
 
 bool component_prepare(struct component *component, struct pool *pool, struct cache *cache,

@@ -21,6 +21,8 @@ struct component_options {
     const struct grant *grant;    /**< Borrowed. */
     const char *const *arguments; /**< For commands, after the program's name; borrowed; or NULL. */
     uint32_t max_processes;       /**< At once; 0: no limit of its own. */
+    bool
+        lends; /**< It is a template: other code runs under its name (guest/dynamic.h), for which pools leave room. */
 };
 
 enum { COMPONENT_FILE_BYTES_MAX = 256 << 20 };

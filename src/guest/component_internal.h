@@ -49,6 +49,7 @@ struct component {
     struct component_slot *slots; /* constant once the first process begins */
     size_t slot_count;            /* likewise */
     uint32_t max_processes;
+    bool lends;                      /* constant */
     const char **arguments;          /* program name first, NULL-terminated */
     struct pin *pins;                /* constant after open */
     size_t pin_count;                /* constant after open */

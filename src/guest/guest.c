@@ -164,6 +164,7 @@ static void guest_reclaim(struct process *process)
 {
     struct guest *guest = guest_of(process);
     engine_fiber_destroy(TAKE(guest->fiber));
+    abi_order_destroy(guest);
     abi_fetch_close_all(guest);
     handle_close_all(guest);
     post_destroy(TAKE(guest->post));
@@ -255,12 +256,23 @@ static void guest_destroy(struct process *process)
 
 /* ---- spawning ---- */
 
+/* The code that it shall run in that worker's engine, with a reference. */
+static struct edition *edition_for(struct component *component, struct edition *const *editions,
+                                   unsigned worker)
+{
+    if (editions == NULL) {
+        return component_edition(component, worker);
+    }
+    edition_retain(editions[worker]);
+    return editions[worker];
+}
+
 /* A place in an engine, and the code that is current there. False: there is none, or (for the moment that a swap goes from one
  * worker to the next) only one in an engine of the other class. */
-static bool take_seat(struct guest *guest, unsigned worker)
+static bool take_seat(struct guest *guest, struct edition *const *editions, unsigned worker)
 {
     struct component *component = guest->component;
-    struct edition *edition = component_edition(component, worker);
+    struct edition *edition = edition_for(component, editions, worker);
     enum pool_class cls = edition->cls;
     if (!pool_take(component->pool, cls, worker, &guest->seat)) {
         edition_release(edition);
@@ -268,7 +280,7 @@ static bool take_seat(struct guest *guest, unsigned worker)
     }
     if (guest->seat != worker) {
         edition_release(edition);
-        edition = component_edition(component, guest->seat);
+        edition = edition_for(component, editions, guest->seat);
         if (edition->cls != cls) {
             pool_give(component->pool, cls, guest->seat);
             edition_release(edition);
@@ -287,20 +299,27 @@ static bool find_entry(const struct guest *guest, const struct guest_options *op
         return engine_image_entry(guest->edition->image, options->entry_name, ret, err) ||
                err_wrap(err, "component '%s': %s", component->name, component->path);
     }
+    if (options->editions != NULL) {
+        *ret = guest->edition->entries[0];
+        return *ret != EDITION_NO_ENTRY ||
+               err_set(err, ERR_NOT_FOUND, "code for template '%s' has no entry to run",
+                       component->name);
+    }
     *ret = guest->edition->entries[options->entry];
     return LIKELY(*ret != EDITION_NO_ENTRY) ||
            err_set(err, ERR_NOT_FOUND, "component '%s' has no entry '%s' any more", component->name,
                    component->slots[options->entry].name);
 }
 
-static bool take_room(struct guest *guest, unsigned worker, struct err *err)
+static bool take_room(struct guest *guest, struct edition *const *editions, unsigned worker,
+                      struct err *err)
 {
     struct component *component = guest->component;
     if (!take_place(component)) {
         return err_set(err, ERR_LIMIT, "component '%s' has its max-processes of %u",
                        component->name, component->max_processes);
     }
-    if (!take_seat(guest, worker)) {
+    if (!take_seat(guest, editions, worker)) {
         give_place(component);
         return err_set(err, ERR_LIMIT, "every pool of Wasm instances is full");
     }
@@ -340,13 +359,14 @@ static struct guest *guest_create(struct component *component, const struct gues
     guest->nursery = NULL;
     guest->handles = NULL;
     guest->fetches = NULL;
+    guest->order = NULL;
     guest->post = NULL;
     guest->announced = guest->asked_to_stop = guest->left = guest->streams = false;
     atomic_init(&guest->memory_bytes, 0);
     guest->yielded = guest->full = false;
     guest->log = (struct log_window){0};
     guest->seat = worker;
-    if (!take_room(guest, worker, err)) {
+    if (!take_room(guest, options->editions, worker, err)) {
         free(guest);
         return NULL;
     }

@@ -11,6 +11,7 @@
 
 #include "guest/component.h"
 
+struct edition;
 struct guest;
 
 /** A process through which a guest speaks to its client: what the guest sends there waits for room. */
@@ -44,6 +45,9 @@ struct guest_role {
 struct guest_options {
     uint32_t entry;         /**< From component_entry(). */
     const char *entry_name; /**< Instead, by its name in the code as it is now; NULL: `entry`. */
+    /** Other code than the component's, one a worker, of which each's entry 0 is run unless `entry_name` says otherwise; borrowed
+     *  for the call; NULL: the component's. */
+    struct edition *const *editions;
     const struct guest_role *role; /**< Borrowed. */
     void *context;                 /**< The role's; borrowed until `exited`. */
     uint64_t deadline_ns;          /**< Of its first unit of work; 0: none. */

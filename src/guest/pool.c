@@ -50,6 +50,14 @@ static struct engine *engine_of_class(const struct pool *pool, enum pool_class c
     return engine_create(&options, err);
 }
 
+struct engine *pool_compiling_engine(enum pool_class cls, struct err *err)
+{
+    const struct pool pool = {.stack_bytes = POOL_STACK_BYTES};
+    const struct capacity_need need = {
+        .used = true, .memories = 1, .tables = 1, .core_instances = 1};
+    return engine_of_class(&pool, cls, &need, 1, err);
+}
+
 /* The limits may be in use by others, or not what they say: then fewer is better than none. */
 static bool create_class(struct pool *pool, enum pool_class cls, const struct capacity_need *need,
                          struct err *err)

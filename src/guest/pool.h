@@ -35,6 +35,9 @@ DEFINE_AUTO_DESTROY(pool)
 /** Advance every engine's epoch: the node's on_tick. Any thread. */
 void pool_tick(void *pool_argument);
 
+/** An engine with room for one fiber, of the settings that those of a class have: what it compiles runs in theirs. The caller's. */
+struct engine *pool_compiling_engine(enum pool_class cls, struct err *err) MUST_USE;
+
 /** NULL when the class is not in use. */
 struct engine *pool_engine(const struct pool *pool, unsigned worker, enum pool_class cls);
 unsigned pool_workers(const struct pool *pool);

@@ -134,10 +134,11 @@ struct manifest_component {
     size_t ancestor_count;
     struct manifest_text entry; /**< Export to call when a route names none; NULL: none given. */
     struct manifest_text namespace;
-    struct manifest_number max_processes;    /**< 0: only the node's limit. */
-    struct manifest_flag resident;           /**< A service: runs from the start, under its name. */
-    struct manifest_number restart;          /**< enum supervisor_restart; counts when resident. */
-    struct manifest_number shutdown_ms;      /**< Likewise; its supervisor's unless its own. */
+    struct manifest_number max_processes; /**< 0: only the node's limit. */
+    struct manifest_flag lends;           /**< `template`: spawn_from() may run other code as it. */
+    struct manifest_flag resident;        /**< A service: runs from the start, under its name. */
+    struct manifest_number restart;       /**< enum supervisor_restart; counts when resident. */
+    struct manifest_number shutdown_ms;   /**< Likewise; its supervisor's unless its own. */
     struct manifest_number start_timeout_ms; /**< Likewise. */
     struct manifest_number code_change;      /**< enum manifest_code_change; when resident. */
     const char *const *arguments;            /**< Without the program's name; NULL-terminated. */

@@ -302,6 +302,7 @@ static const struct field COMPONENT_FIELDS[] = {
     {TEXT("namespace", struct manifest_component, namespace, "main"), .check = check_namespace},
     {NUMBER("max-processes", struct manifest_component, max_processes, 0, 4000000, 0),
      .zero = "only the node's limit"},
+    {FLAG("template", struct manifest_component, lends, false)},
     {FLAG("resident", struct manifest_component, resident, false)},
     {CHOICE("restart", struct manifest_component, restart, RESTARTS, RESTART_PERMANENT)},
     {NUMBER("shutdown-ms", struct manifest_component, shutdown_ms, 0, DAY_MS, 5000),

@@ -79,6 +79,7 @@ static const char FIRST[] =
     "  entry                        none                            default\n"
     "  namespace                    main                            default\n"
     "  max-processes                only the node's limit           default\n"
+    "  template                     false                           default\n"
     "  resident                     false                           default\n"
     "  max-memory-mb                64                              default\n"
     "  max-cpu-ms                   10000                           default\n"
@@ -247,6 +248,7 @@ static void services_supervisors_and_schedules_are_shown_with_what_they_inherit(
         "  restart                transient                       mote.toml:9\n"
         "  shutdown-ms            700                             mote.toml:14\n",
         "  allow-spawn            worker                          mote.toml:2\n",
+        "  template               false                           default\n"
         "  resident               false                           default\n"
         "  max-memory-mb          64                              default\n",
         "[[supervisor]] shop\n"

@@ -592,6 +592,9 @@ func WsClose(code uint32, reason string) int32
 //go:wasmimport mote spawn
 func Spawn(component string, input unsafe.Pointer, inputSize uint32, options unsafe.Pointer, spawned unsafe.Pointer) int32
 
+//go:wasmimport mote spawn_from
+func SpawnFrom(component string, source unsafe.Pointer, sourceSize uint32, input unsafe.Pointer, inputSize uint32, options unsafe.Pointer, timeout int64, spawned unsafe.Pointer) int32
+
 //go:wasmimport mote input_get
 func InputGet(buffer unsafe.Pointer, bufferSize uint32) int32
 

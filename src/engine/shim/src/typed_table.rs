@@ -565,6 +565,7 @@ pub fn link(to: &mut Link<'_>) -> Result<()> {
     to.waiting::<(), Many<u64>>("list", "list", 0)?;
     to.interface("spawning");
     to.now::<(WasmStr, WasmList<u8>, Option<SpawnOptions>), Out<CSpawned>>("spawn", "spawn", 3)?;
+    to.waiting::<(WasmStr, WasmList<u8>, WasmList<u8>, Option<SpawnOptions>, Option<u64>), Out<CSpawned>>("spawn-from", "spawn_from", 5)?;
     to.now::<(), Sure<Whole<Vec<u8>>>>("input-get", "input_get", 0)?;
     to.now::<(), Sure<Whole<String>>>("spawner", "spawner", 0)?;
     to.interface("streams");
