@@ -5,6 +5,7 @@
 #include "base/number.h"
 #include "core/node.h"
 #include "core/registry.h"
+#include "guest/dynamic.h"
 #include "guest/fetcher.h"
 
 #include <dirent.h>
@@ -89,6 +90,22 @@ static void put_fetches(struct json *json, const struct report_source *source)
     json_number(json, "max", counts.fetches_max);
     json_number(json, "started", counts.started);
     json_number(json, "denied", counts.denied);
+    json_close(json, '}');
+}
+
+/* Code that guests bring. */
+static void put_dynamic(struct json *json, const struct report_source *source)
+{
+    struct dynamic *dynamic = dynamic_of(source->node->node);
+    if (dynamic == NULL) {
+        return;
+    }
+    struct dynamic_counts counts = dynamic_counts(dynamic);
+    json_open(json, "dynamic", '{');
+    json_number(json, "loaded", counts.loaded);
+    json_number(json, "queued", counts.queued);
+    json_number(json, "compiled", counts.compiled);
+    json_number(json, "refused", counts.refused);
     json_close(json, '}');
 }
 
@@ -230,6 +247,7 @@ bool report_stats(const struct report_source *source, enum report_form form, str
     put_pool(&json, source);
     put_server(&json, source);
     put_fetches(&json, source);
+    put_dynamic(&json, source);
     put_components(&json, source);
     put_services(&json, source);
     put_system(&json, source);

@@ -221,6 +221,7 @@ static void enqueue(struct dynamic *dynamic, struct dynamic_code *code)
     list_append(&code->shelf->codes, &code->member);
     list_append(&dynamic->queue, &code->queued);
     dynamic->jobs++;
+    code->shelf->jobs++;
     sem_post(&dynamic->work);
 }
 
@@ -241,6 +242,9 @@ struct dynamic_code *dynamic_load(struct dynamic *dynamic, const struct componen
         (void)err_set(err, ERR_DENIED, "the node is stopping");
     } else if (code == NULL && dynamic->jobs >= DYNAMIC_QUEUE_MAX) {
         (void)err_set(err, ERR_LIMIT, "%d sources wait to be compiled", DYNAMIC_QUEUE_MAX);
+    } else if (code == NULL && shelf->jobs >= DYNAMIC_SHARE_MAX) {
+        (void)err_set(err, ERR_LIMIT, "%d sources wait to be compiled for this template",
+                      DYNAMIC_SHARE_MAX);
     } else if (code == NULL) {
         code = TAKE(fresh);
         enqueue(dynamic, code);
@@ -275,6 +279,7 @@ static void abandon(struct dynamic *dynamic, struct dynamic_code *code, bool *re
     if (*ret_queued) {
         list_remove(&code->queued);
         dynamic->jobs--;
+        code->shelf->jobs--;
     }
     for (unsigned i = 0; i < dynamic->worker_count; i++) {
         if (dynamic->workers[i].current == code) {
@@ -347,6 +352,8 @@ static void code_end(struct dynamic *dynamic, struct dynamic_worker *worker,
     lock_take(&dynamic->lock);
     worker->current = NULL;
     dynamic->jobs--;
+    shelf->jobs--;
+    shelf->under_way--;
     /* Before the state is said: unshelve() counts by it. */
     bool kept = !list_is_empty(&code->member);
     if (kept && !good && again) {
@@ -388,12 +395,29 @@ static void work_on(struct dynamic_worker *worker, struct dynamic_code *code)
     dynamic_release(code); /* the queue's */
 }
 
+/* With the lock held: the first of a template of which nothing is compiled now, else the first; NULL: none. */
+static struct dynamic_code *next_job(struct dynamic *dynamic)
+{
+    struct dynamic_code *first = NULL;
+    for (struct list *one = dynamic->queue.next; one != &dynamic->queue; one = one->next) {
+        struct dynamic_code *code = CONTAINER_OF(one, struct dynamic_code, queued);
+        if (code->shelf->under_way == 0) {
+            return code;
+        }
+        first = first == NULL ? code : first;
+    }
+    return first;
+}
+
 static struct dynamic_code *take_work(struct dynamic_worker *worker)
 {
     struct dynamic *dynamic = worker->dynamic;
     lock_take(&dynamic->lock);
-    struct list *first = dynamic->stops ? NULL : list_take_first(&dynamic->queue);
-    worker->current = first == NULL ? NULL : CONTAINER_OF(first, struct dynamic_code, queued);
+    worker->current = dynamic->stops ? NULL : next_job(dynamic);
+    if (worker->current != NULL) {
+        list_remove(&worker->current->queued);
+        worker->current->shelf->under_way++;
+    }
     lock_release(&dynamic->lock);
     return worker->current;
 }

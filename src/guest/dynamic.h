@@ -23,7 +23,9 @@ struct dynamic_code;
 
 enum {
     DYNAMIC_COMPILERS = 2,
-    DYNAMIC_QUEUE_MAX = 64,            /**< Sources to compile, with those that are compiled now. */
+    DYNAMIC_QUEUE_MAX = 64, /**< Sources to compile, with those that are compiled now. */
+    DYNAMIC_SHARE_MAX =
+        16, /**< Of those, for one template: its code does not keep others waiting. */
     DYNAMIC_HELD_BYTES_MAX = 64 << 20, /**< Of all sources that wait or are on their way. */
     DYNAMIC_LOADED_MAX = 64,           /**< Of a template. */
     DYNAMIC_REFUSED_MAX = 256,         /**< Likewise. */

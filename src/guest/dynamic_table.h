@@ -19,6 +19,8 @@ struct dynamic_shelf {
     const char *entry;           /* constant */
     struct list codes;           /* guarded by lock */
     size_t ready, failed;        /* guarded by lock: of those */
+    size_t jobs;                 /* guarded by lock: of those, to be compiled or on their way */
+    size_t under_way;            /* guarded by lock: being compiled */
 };
 
 struct dynamic_code {

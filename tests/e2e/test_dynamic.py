@@ -128,6 +128,7 @@ def test_code_is_compiled_once(app):
     for answer in answers + [one.run(code)]:
         normal(answer)
     assert len(answers) == 4 and one.compiled() == 1
+    assert one.node.stats()["dynamic"] == {"loaded": 1, "queued": 0, "compiled": 1, "refused": 0}
     one.keeps(1)
 
 
@@ -351,4 +352,4 @@ def test_who_waits_no_longer_leaves_it_to_the_compiler_which_ends_with_the_node(
     children = one.children()
     one.node.terminate()
     assert one.node.wait() == 0
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in children)
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), what="the end of the compiler")

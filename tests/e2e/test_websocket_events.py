@@ -150,10 +150,9 @@ def test_a_slow_client_parks_the_sender_and_memory_is_bounded(node):
         node.wait_processes(1)
         # Once nothing moves any more, it is parked, and burns nothing.
         def still():
-            turns = node.processes()[0]["turns"]
-            return node.processes()[0]["turns"] == turns
+            first, then = (node.processes()[0] for _ in range(2))
+            return first["state"] == then["state"] == "parked" and first["turns"] == then["turns"]
         wait_until(still)
-        assert node.processes()[0]["state"] == "parked"
         assert node.stats()["connections"]["buffered_bytes"] < 2 << 20
         for _ in range(50):
             assert socket.read_message() == (BINARY, b"\0" * 65536)
