@@ -17,7 +17,7 @@
 enum {
     DYNAMIC_COMPILER_S = 30, /**< Of a processor, and twice that of a clock. */
     DYNAMIC_COMPILER_BYTES = 1 << 30,
-    DYNAMIC_ARTEFACT_BYTES_MAX = 256 << 20,
+    DYNAMIC_ARTEFACT_BYTES_MAX = 64 << 20,
 };
 
 struct dynamic_compiled {

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What is not in the cache is not mapped but copied, for each worker: no more than this for one source. */
+enum { UNSTORED_BYTES_MAX = 8 << 20 };
+
 /* Code, and where its artefact is. */
 struct load {
     struct dynamic *dynamic;
@@ -192,7 +195,13 @@ static bool make(struct load *load, const struct bytes *wasm, int cancel, bool *
     if (!compile(load, wasm, cancel, ret_again, err)) {
         return false;
     }
+    unsigned workers = pool_workers(load->dynamic->options.pool);
     bool stored = store(load, wasm);
+    if (!stored && load->compiled.artefact.size > UNSTORED_BYTES_MAX / workers) {
+        *ret_again = true;
+        return err_set(err, ERR_LIMIT, "%zu KiB of compiled code, and no cache that takes it",
+                       load->compiled.artefact.size / 1024);
+    }
     if (load_all(load, err)) {
         return true;
     }

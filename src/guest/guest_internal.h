@@ -35,7 +35,7 @@ struct guest {
     struct nursery *nursery;       /* owner: counts its own children; NULL: never had one */
     struct handle_table *handles;  /* owner: ends of streams (handle.c); NULL: never had one */
     struct fetch_table *fetches; /* owner: requests to others (abi_fetch.c); NULL: never had one */
-    struct order *order;  /* owner: a spawn_from() under way (abi_dynamic.c); NULL: none */
+    struct order *order;         /* owner: a spawn_from() under way (abi_dynamic.c); NULL: none */
     struct post *post;    /* owner: mail and calls under way (abi_internal.h); NULL: none ever */
     bool announced;       /* owner: a service that has said that it has started */
     bool asked_to_stop;   /* owner: it was told so: its return is a shutdown */

@@ -38,10 +38,9 @@ MOTE_HANDLER(run)
     uint64_t timeout_ms = mote_query_number("timeout", 0);
     int32_t name_size = mote_query("template", name, sizeof name);
     options.max_memory_mb = (uint32_t)mote_query_number("memory", 0);
-    int32_t error = mote_abi_spawn_from(name, (size_t)name_size, source, read_source(), "hello", 5,
-                                        &options,
-                                        timeout_ms == 0 ? -1 : (int64_t)timeout_ms * MILLISECOND_NS,
-                                        &child);
+    int32_t error =
+        mote_abi_spawn_from(name, (size_t)name_size, source, read_source(), "hello", 5, &options,
+                            timeout_ms == 0 ? -1 : (int64_t)timeout_ms * MILLISECOND_NS, &child);
     if (error != MOTE_OK) {
         tell_error(error);
         return;

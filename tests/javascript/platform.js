@@ -87,10 +87,10 @@ test("clone leaves prototypes", () => {
 });
 test("timers in order", async () => {
     const seen = [];
-    setTimeout(() => seen.push("late"), 40);
+    setTimeout(() => seen.push("late"), 400);
     setTimeout(() => seen.push("soon"), 1);
     queueMicrotask(() => seen.push("micro"));
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await new Promise((resolve) => setTimeout(resolve, 500));
     return seen;
 });
 test("timer with arguments", () => new Promise((resolve) => { setTimeout((...list) => resolve(list), 1, "a", 2); }));

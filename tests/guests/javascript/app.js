@@ -86,8 +86,8 @@ export const late = () => new Response(new ReadableStream({
 
 export const timers = async () => {
     const seen = [];
-    const interval = setInterval(() => seen.push("tick"), 1);
     setTimeout(() => seen.push("first"), 0);
+    const interval = setInterval(() => seen.push("tick"), 1);
     await new Promise((resolve) => setTimeout(resolve, 20));
     clearInterval(interval);
     return Response.json([seen[0], seen.includes("tick")]);
