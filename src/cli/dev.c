@@ -323,7 +323,7 @@ static void swap(struct dev *dev)
         return;
     }
     show_nothing(dev);
-    const char *text = (const char *)answer.data;
+    const char *text = answer.data != NULL ? (const char *)answer.data : "";
     if (strcmp(text, "nothing has changed\n") != 0) {
         say("%.*s", (int)strcspn(text, "\n"), text);
         for (text += strcspn(text, "\n"); *text == '\n' && text[1] != '\0';

@@ -58,7 +58,7 @@ static bool parse_place(const char *text, size_t size, struct finding *ret)
 /* The first line with a place, and rather one that says "error". */
 static bool find(const struct bytes *said, struct finding *ret)
 {
-    const char *at = (const char *)said->data, *end = at + said->size;
+    const char *at = said->data != NULL ? (const char *)said->data : "", *end = at + said->size;
     bool found = false;
     while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));

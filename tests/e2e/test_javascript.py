@@ -347,3 +347,14 @@ def test_the_samples_of_the_documentation(serve, home, workshop):
         socket.send_text("again")
         socket.expect(TEXT, b"again")
         socket.finish()
+
+
+# ---- apps by `mote new`
+
+
+@pytest.mark.parametrize("template", ["hello", "api", "worker"])
+def test_a_new_app_is_built_and_its_own_tests_hold(home, template):
+    done = home.run("new", "shop", "--lang", "javascript", "--template", template)
+    assert done.status == 0, done
+    done = home.run("test", cwd=home.path("shop"), seconds=300)
+    assert done.status == 0 and "1 of 1 tests hold" in done.out, done
