@@ -58,12 +58,12 @@ static bool parse_place(const char *text, size_t size, struct finding *ret)
 /* The first line with a place, and rather one that says "error". */
 static bool find(const struct bytes *said, struct finding *ret)
 {
-    const char *at = said->data != NULL ? (const char *)said->data : "", *end = at + said->size;
+    const char *at = (const char *)said->data, *end = at + said->size;
     bool found = false;
     while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t size = (size_t)((stop == NULL ? end : stop) - at);
-        bool error = memmem(at, size, "error", 5) != NULL;
+        bool error = size > 0 && memmem(at, size, "error", 5) != NULL;
         struct finding one;
         if ((!found || error) && parse_place(at, size, &one)) {
             *ret = one;
