@@ -374,6 +374,24 @@ bool network_policy_allows(const struct network_policy *policy, const struct ip 
     return false;
 }
 
+/* A look-up tells the name to servers of others, who may be the guest's accomplices: leave to connect to some addresses is not
+ * leave to tell anybody something. To whom all addresses are open nothing more is given away; "localhost" says nothing. */
+static bool rule_may_resolve(const struct network_rule *rule, const char *name)
+{
+    switch (rule->kind) {
+    case NETWORK_PUBLIC:
+        return true;
+    case NETWORK_NAME:
+    case NETWORK_BELOW:
+        return name_matches(rule, name);
+    case NETWORK_BLOCK:
+        return rule->block.bits == 0 || strcmp(name, "localhost") == 0;
+    case NETWORK_LOOPBACK:
+        return strcmp(name, "localhost") == 0;
+    }
+    BUG("network rule %d", (int)rule->kind);
+}
+
 bool network_policy_may_resolve(const struct network_policy *policy, const char *host)
 {
     char name[NETWORK_NAME_BYTES];
@@ -381,9 +399,7 @@ bool network_policy_may_resolve(const struct network_policy *policy, const char 
         return false;
     }
     for (size_t i = 0; i < policy->count; i++) {
-        const struct network_rule *rule = &policy->rules[i];
-        bool by_name = rule->kind == NETWORK_NAME || rule->kind == NETWORK_BELOW;
-        if (!by_name || name_matches(rule, name)) {
+        if (rule_may_resolve(&policy->rules[i], name)) {
             return true;
         }
     }

@@ -12,6 +12,9 @@
  *                                these addresses, public or not, whatever they are called
  *     "localhost"                127.0.0.0/8 and ::1
  *
+ * A name is looked up only under a rule of that name, "*" or a block of all addresses: a look-up tells the name to servers of
+ * others, which a guest could use to tell them something. "localhost" is looked up under any rule of addresses.
+ *
  * *Public* is what is globally reachable (IANA's registries of special-purpose addresses, RFC 6890): not loopback, private,
  * shared (RFC 6598), link-local, documentation, benchmarking, multicast or reserved, nor 168.63.129.16, where a cloud's
  * host answers; an IPv4 address inside an IPv6 one
@@ -71,7 +74,7 @@ bool network_policy_is_empty(const struct network_policy *policy);
 bool network_policy_allows(const struct network_policy *policy, const struct ip *address,
                            uint16_t port, const char *host);
 
-/** Whether `host` may be looked up at all: some rule names it, or is about addresses, which are seen only behind it. */
+/** Whether `host` may be looked up at all. */
 bool network_policy_may_resolve(const struct network_policy *policy, const char *host);
 
 /** Append-free text for the log: the line of the manifest that would allow this: `allow-network = ["10.0.0.5:80"]`, or with

@@ -86,17 +86,21 @@ class Origin:
 
     def __init__(self, behave, tls=None, receive_bytes=None):
         self.behave, self.tls = behave, tls
-        self.listener = socket.socket()
-        if receive_bytes:
-            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        self.listener.bind(("127.0.0.1", 0))
-        self.listener.listen(64)
+        self.listener = self._listen(receive_bytes)
         self.port = self.listener.getsockname()[1]
         self.made = self.ended = 0
         self.failures = []
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
+
+    def _listen(self, receive_bytes):
+        listener = socket.socket()
+        if receive_bytes:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        return listener
 
     def url(self, path="/", host="127.0.0.1", scheme=None):
         return f"{scheme or ('https' if self.tls else 'http')}://{host}:{self.port}{path}"

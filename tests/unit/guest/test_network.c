@@ -376,7 +376,7 @@ static void there_are_only_so_many_rules(void **state)
     assert_int_equal(err.code, ERR_LIMIT);
 }
 
-static void names_are_looked_up_only_where_a_rule_may_need_it(void **state)
+static void names_are_looked_up_only_where_a_rule_has_them(void **state)
 {
     (void)state;
     struct network_policy *names = policy_of("example.com", "*.example.org");
@@ -386,9 +386,18 @@ static void names_are_looked_up_only_where_a_rule_may_need_it(void **state)
     assert_false(network_policy_may_resolve(names, ""));
     network_policy_release(names);
     struct network_policy *blocks = policy_of("10.0.0.0/8", NULL);
-    assert_true(network_policy_may_resolve(blocks, "anything.example"));
+    assert_false(network_policy_may_resolve(blocks, "secret.attacker.example"));
+    assert_true(network_policy_may_resolve(blocks, "LocalHost."));
     network_policy_release(network_policy_retain(blocks));
     network_policy_release(blocks);
+    struct network_policy *loopback = policy_of("localhost:80", NULL);
+    assert_true(network_policy_may_resolve(loopback, "localhost"));
+    assert_false(network_policy_may_resolve(loopback, "secret.attacker.example"));
+    assert_false(network_policy_may_resolve(loopback, "secret.localhost"));
+    network_policy_release(loopback);
+    struct network_policy *everybody = policy_of("0.0.0.0/0", NULL);
+    assert_true(network_policy_may_resolve(everybody, "anything.example"));
+    network_policy_release(everybody);
 }
 
 static void what_is_proposed_would_allow_it(void **state)
@@ -453,7 +462,7 @@ int main(void)
         cmocka_unit_test(what_the_system_says_of_its_addresses_is_believed),
         cmocka_unit_test(what_is_no_rule_is_refused_with_words),
         cmocka_unit_test(there_are_only_so_many_rules),
-        cmocka_unit_test(names_are_looked_up_only_where_a_rule_may_need_it),
+        cmocka_unit_test(names_are_looked_up_only_where_a_rule_has_them),
         cmocka_unit_test(what_is_proposed_would_allow_it),
         cmocka_unit_test(socket_addresses_are_read_as_what_they_mean),
     };
