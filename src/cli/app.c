@@ -128,10 +128,10 @@ static bool swap_component(struct app *app, size_t index, struct bytes *report)
     BUG("swap");
 }
 
-bool app_swap(struct app *app, struct bytes *report)
+bool app_swap(struct app *app, const atomic_bool *over, struct bytes *report)
 {
     bool good = true;
-    for (size_t i = 0; i < app->manifest->component_count; i++) {
+    for (size_t i = 0; i < app->manifest->component_count && !atomic_load(over); i++) {
         good = swap_component(app, i, report) && good;
     }
     return good;
@@ -424,11 +424,8 @@ bool app_drain(struct app *app)
 
 /* ---- destroy ---- */
 
-void app_destroy(struct app *app)
+void app_leave(struct app *app)
 {
-    if (app == NULL) {
-        return;
-    }
     if (app->node_runs) {
         (void)services_stop(app->services, 0);
         admin_stop(app->admin);
@@ -439,6 +436,14 @@ void app_destroy(struct app *app)
     }
     admin_destroy(app->admin);
     server_destroy(app->server);
+}
+
+void app_destroy(struct app *app)
+{
+    if (app == NULL) {
+        return;
+    }
+    app_leave(app);
     certificates_destroy(app->certificates);
     services_destroy(app->services);
     fetcher_destroy(app->fetcher);

@@ -33,6 +33,10 @@ struct app_options {
 /** Read and check. NULL: every problem was printed to standard error. */
 struct app *app_open(const struct app_options *options) MUST_USE;
 void app_destroy(struct app *app);
+
+/** In place of app_destroy() for a program that is about to exit while app_swap() runs: all processes and listeners end, and what the
+ *  swap may touch stays. */
+void app_leave(struct app *app);
 DEFINE_AUTO_DESTROY(app)
 
 const struct manifest *app_manifest(const struct app *app);
@@ -63,9 +67,9 @@ bool app_reload_certificates(struct app *app);
 
 /** Look at all components' files again: processes that begin from now on run what they hold, services are renewed. What does
  *  not load leaves what it would replace in place. Everything that happens is logged, and told in `report`, a line each; nothing
- *  where nothing has changed. May compile: on a thread of its own, one at a time, while the node runs. False: something was
- *  refused. */
-bool app_swap(struct app *app, struct bytes *report);
+ *  where nothing has changed. May compile: on a thread of its own, one at a time, while the node runs. Once `*over` is set no
+ *  component is begun. False: something was refused. */
+bool app_swap(struct app *app, const atomic_bool *over, struct bytes *report);
 
 struct server *app_server(struct app *app);
 

@@ -87,7 +87,6 @@ static int live(struct app *app, struct inheritance *inheritance, struct vigil *
     if (!app_listen(app, &err) || !inheritance_announce(inheritance, &err) ||
         !app_accept(app, &err)) {
         fprintf(stderr, "mote serve: %s\n", err.text);
-        vigil_rest(vigil);
         return STATUS_FAILED;
     }
     app_settle(app);
@@ -107,9 +106,18 @@ static int live(struct app *app, struct inheritance *inheritance, struct vigil *
         fprintf(stderr, "mote serve: all services are down: %s\n", downfall);
     }
     bool clean = app_drain(app);
-    vigil_rest(vigil);
     log_printf(LOG_INFO, clean ? "drained" : "drained; what did not finish in time was cut");
     return escalated ? STATUS_FAILED : STATUS_OK;
+}
+
+/* A compilation cannot be broken off, and may take minutes: the program ends without it. */
+static _Noreturn void leave(struct app *app, int status)
+{
+    app_leave(app);
+    log_printf(LOG_INFO, "new code was being compiled; its compilation is given up");
+    log_stop();
+    fflush(NULL);
+    _exit(status);
 }
 
 static int serve(struct app_options *options, char **argv)
@@ -145,7 +153,11 @@ static int serve(struct app_options *options, char **argv)
     if (!app_prepare(app)) {
         return STATUS_USAGE;
     }
-    return live(app, &inheritance, &vigil);
+    int status = live(app, &inheritance, &vigil);
+    if (!vigil_rest(&vigil)) {
+        leave(app, status);
+    }
+    return status;
 }
 
 int command_serve(int argc, char **argv)

@@ -53,7 +53,7 @@ void swapper_ask(void *argument, struct exchange *exchange)
 static void *run(void *argument)
 {
     struct swapper *swapper = argument;
-    swapper->refused = !app_swap(swapper->app, &swapper->report);
+    swapper->refused = !app_swap(swapper->app, &swapper->over, &swapper->report);
     atomic_store(&swapper->done, true);
     ring(swapper);
     return NULL;
@@ -125,12 +125,14 @@ bool swapper_look(struct swapper *swapper, struct app *app)
     return ended && !swapper->runs;
 }
 
-void swapper_stop(struct swapper *swapper)
+bool swapper_stop(struct swapper *swapper)
 {
     atomic_store(&swapper->over, true);
-    if (swapper->runs) {
+    if (swapper->runs && atomic_load(&swapper->done)) {
         end(swapper);
     }
+    answer(swapper, 409, "the node is about to end");
     swapper->answered = atomic_exchange(&swapper->asked, NULL);
     answer(swapper, 409, "the node is about to end");
+    return !swapper->runs;
 }

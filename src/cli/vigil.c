@@ -49,9 +49,9 @@ void vigil_fini(struct vigil *vigil)
     free(vigil->pulses);
 }
 
-void vigil_rest(struct vigil *vigil)
+bool vigil_rest(struct vigil *vigil)
 {
-    swapper_stop(&vigil->swapper);
+    return swapper_stop(&vigil->swapper);
 }
 
 static uint64_t now_ns(void)

@@ -49,5 +49,6 @@ void vigil_ask(void *argument, struct exchange *exchange, uint64_t timeout_ms);
  *          service manager knows. */
 int vigil_keep(struct vigil *vigil, struct app *app);
 
-/** Wait for what still works on the app, before that is destroyed. */
-void vigil_rest(struct vigil *vigil);
+/** Let nothing work on the app any more, which can then be destroyed. False: something does, and cannot be broken off; neither app nor
+ *  vigil may go before the program does. */
+bool vigil_rest(struct vigil *vigil) MUST_USE;

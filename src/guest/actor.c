@@ -234,6 +234,16 @@ bool actor_spawn(struct node *node, const struct catalog_line *line,
 
 /* ---- supervised ---- */
 
+/* New code came while it was on its way: whoever looked for services to renew may have found none. */
+static void renew_at_once(struct node *node, struct pid pid)
+{
+    struct process *process = node_find(node, pid);
+    if (process != NULL) {
+        supervisor_renew_child(process, RENEWAL_NOW);
+        process_release(process);
+    }
+}
+
 static bool child_start(void *argument, struct process *supervisor,
                         bool (*prepare)(struct process *supervisor, struct process *child,
                                         struct err *err),
@@ -245,7 +255,15 @@ static bool child_start(void *argument, struct process *supervisor,
                                     .name = line->resident ? line->name : NULL,
                                     .prepare = prepare,
                                     .prepare_owner = supervisor};
-    return actor_spawn(supervisor->node, line, &options, NULL, NULL, err);
+    unsigned before = component_swaps(line->component);
+    struct pid pid;
+    if (!actor_spawn(supervisor->node, line, &options, &pid, NULL, err)) {
+        return false;
+    }
+    if (component_swaps(line->component) != before) {
+        renew_at_once(supervisor->node, pid);
+    }
+    return true;
 }
 
 struct supervisor_child actor_child(const struct catalog_line *line,

@@ -60,6 +60,10 @@ enum swap_result component_swap(struct component *component, struct cache *cache
                                 const struct engine_import *imports, size_t import_count,
                                 struct err *err);
 
+/** How often it got new code. In one order with component_swap(): when this has not changed over the start of a process, whoever looks
+ *  for processes after a swap finds that one, or it has the new code. Any thread. */
+unsigned component_swaps(const struct component *component);
+
 /** Find an entry to run ("show", "_start", "wasi:cli/run", "wasi:http/incoming-handler"); NULL: the only
  *  sensible one: of a command that, of another component, or one made for RUSM, `run`.
  *  False: ERR_NOT_FOUND, listing what is exported. The number is good for all of the component's life: code that is swapped

@@ -57,7 +57,8 @@ struct component {
     struct engine_wasi wasi;         /* constant after open */
     struct pool *pool;               /* constant after prepare */
     struct component_seat *seats;    /* constant after prepare: one per worker */
-    atomic_uint places;              /* any thread: taken of max_processes, when there is one */
+    atomic_uint swaps;  /* any thread: how often other code took the place of its code */
+    atomic_uint places; /* any thread: taken of max_processes, when there is one */
 };
 
 /** Read its file, inspect and check it. False: nothing is held. */

@@ -33,8 +33,15 @@ static void put_in_place(struct component *component, const struct component_cod
         lock_release(&seat->lock);
         edition_release(old);
     }
+    /* Behind the editions, and before anybody looks for processes of the old ones: component_swaps(). */
+    atomic_fetch_add_explicit(&component->swaps, 1, memory_order_seq_cst);
     /* All that anybody else reads of it is the same as before: fits(). */
     memcpy(component->code.digest, code->digest, sizeof code->digest);
+}
+
+unsigned component_swaps(const struct component *component)
+{
+    return atomic_load_explicit(&component->swaps, memory_order_seq_cst);
 }
 
 enum swap_result component_swap(struct component *component, struct cache *cache,

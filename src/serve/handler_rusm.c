@@ -107,17 +107,12 @@ bool rusm_open_frames(struct exchange *exchange, const struct handler *handler, 
     }
     process_retain(&outlet->process);
     channel->writer = &outlet->process;
-    if (!outlet_start(outlet, &loop->worker, &err)) {
-        outlet_discard(outlet);
-        return false;
-    }
     char pid[24];
     int size = snprintf(pid, sizeof pid, "%llu", (unsigned long long)outlet->door.pid.raw);
-    if (!outlet_spawn(outlet, pid, (size_t)size, handler->deadline_ns, &loop->worker, &err)) {
-        /* As if there had been a guest that found no room. */
-        outlet->refused = true;
-        atomic_store_explicit(&outlet->ended, 1 + (unsigned)EXIT_KILLED, memory_order_release);
-        process_wake(&outlet->process);
+    /* The guest first: once started the outlet may run elsewhere, and looks after its guest. */
+    if (!outlet_spawn(outlet, pid, (size_t)size, handler->deadline_ns, &loop->worker, &err) ||
+        !outlet_start(outlet, &loop->worker, &err)) {
+        outlet_discard(outlet);
         return false;
     }
     process_retain(outlet->guest);

@@ -290,8 +290,12 @@ bool outlet_start(struct outlet *outlet, struct worker *worker, struct err *err)
 void outlet_discard(struct outlet *outlet)
 {
     atomic_store_explicit(&outlet->over, true, memory_order_release);
-    outlet_part(outlet); /* the guest, */
-    outlet_part(outlet); /* and itself */
+    if (outlet->guest != NULL) {
+        process_stop(outlet->guest, STOP_KILL, "no room for its outlet"); /* parts when it ends */
+    } else {
+        outlet_part(outlet);
+    }
+    outlet_part(outlet);
     process_discard(&outlet->process);
 }
 
@@ -319,7 +323,6 @@ bool outlet_spawn(struct outlet *outlet, const void *first, size_t first_bytes,
     struct message *message = message_create(outlet->process.pid.raw, OUTLET_DATA, first,
                                              first_bytes);
     if (message == NULL || !spawn_guest(outlet, deadline_ns, worker, err)) {
-        outlet_part(outlet);
         bool none = message == NULL;
         message_destroy(message);
         return none ? err_set_memory(err) : false;

@@ -67,10 +67,11 @@ struct outlet *outlet_create(enum outlet_kind kind, struct exchange *exchange,
 /** False: `err` as process_start(); then it is to be discarded. */
 bool outlet_start(struct outlet *outlet, struct worker *worker, struct err *err) MUST_USE;
 
-/** One that did not start, or (after a failed start) could not. */
+/** One that did not start, or (after a failed start) could not. Its guest, if there is one, is killed. */
 void outlet_discard(struct outlet *outlet);
 
-/** Spawn its guest and send it what it gets first. False: `err` as guest_spawn(). */
+/** Spawn its guest and send it what it gets first: before the outlet starts, or in a turn of it, because the guest is the outlet's
+ *  to wake. False: `err` as guest_spawn(). */
 bool outlet_spawn(struct outlet *outlet, const void *first, size_t first_bytes,
                   uint64_t deadline_ns, struct worker *worker, struct err *err) MUST_USE;
 

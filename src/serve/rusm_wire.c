@@ -5,6 +5,7 @@
 #include "base/json_reader.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the request ---- */
@@ -103,6 +104,7 @@ bool rusm_request_end(struct rusm_request *writer)
 
 void rusm_reply_fini(struct rusm_reply *reply)
 {
+    free(TAKE(reply->headers));
     bytes_fini(&reply->texts);
     bytes_fini(&reply->body);
 }
@@ -124,22 +126,29 @@ static bool read_pair(const struct json_value *pair, struct json_value ret[2])
 }
 
 /* `texts` moves while it grows: places first. */
-static void settle_headers(struct rusm_reply *reply, const size_t ends[])
+static bool settle_headers(struct rusm_reply *reply, const size_t ends[], size_t count)
 {
+    reply->headers = calloc(count + 1, sizeof *reply->headers);
+    if (reply->headers == NULL) {
+        return false;
+    }
+    reply->header_count = count;
     const char *base = (const char *)reply->texts.data;
     size_t at = 0;
-    for (size_t i = 0; i < reply->header_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct header *header = &reply->headers[i];
         header->name = (struct text){base + at, ends[2 * i] - at};
         header->value = (struct text){base + ends[2 * i], ends[2 * i + 1] - ends[2 * i]};
         at = ends[2 * i + 1];
     }
+    return true;
 }
 
 static enum rusm_reply_result read_headers(struct rusm_reply *reply, const struct json_value *list,
                                            const char **ret_why)
 {
     size_t ends[2 * RUSM_HEADERS_MAX] = {0};
+    size_t count = 0;
     struct json_walk walk = {.of = *list};
     struct json_value pair, texts[2];
     if (list->kind != JSON_ARRAY) {
@@ -149,19 +158,18 @@ static enum rusm_reply_result read_headers(struct rusm_reply *reply, const struc
         if (!read_pair(&pair, texts)) {
             return malformed(ret_why, "a header of it is no pair of texts");
         }
-        if (reply->header_count == RUSM_HEADERS_MAX) {
+        if (count == RUSM_HEADERS_MAX) {
             return malformed(ret_why, "it has more than 128 headers");
         }
         for (unsigned i = 0; i < 2; i++) {
             if (!json_append_string(&texts[i], &reply->texts)) {
                 return RUSM_REPLY_NO_MEMORY;
             }
-            ends[2 * reply->header_count + i] = reply->texts.size;
+            ends[2 * count + i] = reply->texts.size;
         }
-        reply->header_count++;
+        count++;
     }
-    settle_headers(reply, ends);
-    return RUSM_REPLY_GOOD;
+    return settle_headers(reply, ends, count) ? RUSM_REPLY_GOOD : RUSM_REPLY_NO_MEMORY;
 }
 
 static enum rusm_reply_result read_body(struct rusm_reply *reply, const struct json_value *text,

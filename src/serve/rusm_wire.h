@@ -28,8 +28,8 @@ enum { RUSM_HEADERS_MAX = 128 };
 
 /** An answer. Life: zeroed -> rusm_reply_read() -> rusm_reply_fini(). */
 struct rusm_reply {
-    unsigned status; /**< 0: it says only why there is none: `texts`. */
-    struct header headers[RUSM_HEADERS_MAX];
+    unsigned status;        /**< 0: it says only why there is none: `texts`. */
+    struct header *headers; /**< Owned; NULL: none. */
     size_t header_count;
     struct bytes texts; /**< What the headers point to. */
     struct bytes body;

@@ -1,5 +1,6 @@
 """New code for a node that runs: SIGHUP and `mote reload --code`."""
 
+import errno
 import os
 import re
 import signal
@@ -206,3 +207,28 @@ def test_a_node_that_ends_while_it_takes_new_code_ends_well(app):
     one.node.process.send_signal(signal.SIGHUP)
     one.node.terminate()
     assert one.node.wait() == 0
+
+
+def test_the_end_does_not_wait_for_new_code(app):
+    """A pipe in the place of a file, into which nobody writes: whoever reads it is as busy as a compiler can be."""
+    one = app()
+    os.unlink(one.path("swapped"))
+    os.mkfifo(one.path("swapped"))
+    asked = one.home.start("reload", "--code")
+
+    def open_pipe():
+        try:
+            return os.open(one.path("swapped"), os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as failure:
+            assert failure.errno == errno.ENXIO, failure  # nobody reads it yet
+            return None
+    pipe = wait_until(open_pipe, what="the node to read the new code")
+    try:
+        one.node.terminate()
+        assert one.node.wait() == 0
+        out, err = asked.communicate(timeout=60)
+        assert asked.returncode != 0 and b"the node is about to end" in err, (out, err)
+        assert one.node.log.having("compilation is given up")
+        assert not os.path.exists(one.node.admin[len("unix:"):])
+    finally:
+        os.close(pipe)

@@ -193,6 +193,65 @@ static void what_the_node_was_not_made_for_is_refused(void **state)
     assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+/* A child of a supervisor, which gets new code while it is about to start. */
+static struct late {
+    struct world *world;
+    struct supervisor_child child;
+    bool (*prepare)(struct process *supervisor, struct process *child, struct err *err);
+    struct latch starts, ended;
+    bool swapped;
+} late;
+
+static bool swap_and_prepare(struct process *supervisor, struct process *child, struct err *err)
+{
+    if (!late.swapped) {
+        late.swapped = true;
+        write_script(late.world, 1, steady);
+        INVARIANT(swap(late.world, err) == SWAP_DONE);
+    }
+    return late.prepare(supervisor, child, err);
+}
+
+static bool start_late(void *argument, struct process *supervisor,
+                       bool (*prepare)(struct process *supervisor, struct process *child,
+                                       struct err *err),
+                       struct err *err)
+{
+    late.prepare = prepare;
+    bool good = late.child.start(argument, supervisor, swap_and_prepare, err);
+    latch_post(&late.starts);
+    return good;
+}
+
+static void note_destroyed(void *argument)
+{
+    (void)argument;
+    latch_post(&late.ended);
+}
+
+static void a_child_that_begins_while_its_code_changes_is_started_anew(void **state)
+{
+    struct world *world = *state;
+    struct err err = {0};
+    struct catalog_line line = *catalog_find(world->catalog, "code", 4);
+    assert_true(component_entry(world->component, "steady", &line.entry, &err));
+    late = (struct late){.world = world, .child = actor_child(&line, RESTART_TEMPORARY, 0, 0)};
+    latch_init(&late.starts);
+    latch_init(&late.ended);
+    struct supervisor_child child = late.child;
+    child.start = start_late;
+    const struct supervisor_options options = {
+        .name = "late", .children = &child, .child_count = 1, .destroyed = note_destroyed};
+    struct process *supervisor = NULL;
+    assert_true(supervisor_start(world->node, &options, &supervisor, &err));
+    latch_wait(&late.starts, 2);
+    process_stop(supervisor, STOP_KILL, "the test");
+    process_release(supervisor);
+    latch_wait(&late.ended, 1);
+    latch_fini(&late.starts);
+    latch_fini(&late.ended);
+}
+
 #define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, world_create, world_destroy)
 
 int main(void)
@@ -203,6 +262,7 @@ int main(void)
         IN_A_WORLD(what_is_the_same_is_not_loaded_again),
         IN_A_WORLD(an_entry_that_is_run_must_stay_and_others_may_go),
         IN_A_WORLD(what_the_node_was_not_made_for_is_refused),
+        IN_A_WORLD(a_child_that_begins_while_its_code_changes_is_started_anew),
     };
     return cmocka_run_group_tests_name("swap", tests, NULL, NULL);
 }
