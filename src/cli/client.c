@@ -107,6 +107,31 @@ static bool refuse(long status, struct bytes *answer, struct err *err)
                    "%.*s (%ld)", (int)size, size == 0 ? "" : (const char *)answer->data, status);
 }
 
+/* As curl_easy_perform(), until the descriptor can be read. */
+static CURLcode perform(CURL *curl, int stop_fd)
+{
+    enum { LOOK_MS = 1000 };
+    CURLM *multi = curl_multi_init();
+    if (multi == NULL || curl_multi_add_handle(multi, curl) != CURLM_OK) {
+        curl_multi_cleanup(multi);
+        return CURLE_OUT_OF_MEMORY;
+    }
+    struct curl_waitfd stop = {.fd = stop_fd, .events = CURL_WAIT_POLLIN};
+    CURLMcode good = CURLM_OK;
+    for (int running = 1; running > 0 && good == CURLM_OK && stop.revents == 0;) {
+        good = curl_multi_perform(multi, &running);
+        if (good == CURLM_OK && running > 0) {
+            good = curl_multi_poll(multi, &stop, 1, LOOK_MS, NULL);
+        }
+    }
+    int left;
+    const CURLMsg *done = curl_multi_info_read(multi, &left);
+    CURLcode code = done != NULL ? done->data.result : CURLE_ABORTED_BY_CALLBACK;
+    curl_multi_remove_handle(multi, curl);
+    curl_multi_cleanup(multi);
+    return code;
+}
+
 bool client_ask(const struct client_options *options, bool post, const char *path,
                 struct bytes *ret, struct err *err)
 {
@@ -134,7 +159,8 @@ bool client_ask(const struct client_options *options, bool post, const char *pat
     if (post) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
     }
-    CURLcode code = curl_easy_perform(curl);
+    CURLcode code = options->stop_fd != NULL ? perform(curl, *options->stop_fd)
+                                             : curl_easy_perform(curl);
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_cleanup(curl);

@@ -15,7 +15,8 @@ struct client_options {
     const char *node;   /**< Name of the node; its socket is in the runtime folder. */
     const char *socket; /**< Path of the socket; instead of `node`. */
     bool json;
-    long timeout_s; /**< For the whole answer; 0: 30. */
+    long timeout_s;     /**< For the whole answer; 0: 30. */
+    const int *stop_fd; /**< Give up once it can be read: ERR_OS. NULL: there is none. */
 };
 
 /** A command's words besides. Zeroed: none. */

@@ -62,6 +62,9 @@ static void show_page(const struct dev *dev, const struct bytes *said)
 static void show_text(const struct dev *dev, const char *text)
 {
     struct bytes said = {0};
+    if (dev->stopped) {
+        return; /* nobody looks any more */
+    }
     fprintf(stderr, "dev: %s\n", text);
     if (bytes_printf(&said, "%s\n", text)) {
         show_page(dev, &said);
@@ -255,7 +258,8 @@ static void start_node(struct dev *dev)
 /* Ask it, again and again while it is still starting. */
 static bool ask(struct dev *dev, const char *path, struct bytes *ret, struct err *err)
 {
-    struct client_options options = {.socket = dev->admin, .timeout_s = ASK_S};
+    struct client_options options = {
+        .socket = dev->admin, .timeout_s = ASK_S, .stop_fd = &dev->stop_fd};
     for (int tries = 0;; tries++) {
         *err = (struct err){0};
         ret->size = 0;
@@ -264,8 +268,10 @@ static bool ask(struct dev *dev, const char *path, struct bytes *ret, struct err
         }
         struct pollfd wait[] = {{.fd = dev->node.pid_fd, .events = POLLIN},
                                 {.fd = dev->stop_fd, .events = POLLIN}};
-        if (err->code != ERR_NOT_FOUND || tries == ASK_TRIES ||
-            poll(wait, ARRAY_LENGTH(wait), ASK_AGAIN_MS) != 0) {
+        bool again = err->code == ERR_NOT_FOUND && tries < ASK_TRIES;
+        int ready = poll(wait, ARRAY_LENGTH(wait), again ? ASK_AGAIN_MS : 0);
+        dev->stopped = dev->stopped || wait[1].revents != 0;
+        if (!again || ready != 0) {
             return false;
         }
     }

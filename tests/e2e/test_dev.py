@@ -56,6 +56,19 @@ class Dev:
     def said(self):
         return "\n".join(self.out.all()[-60:] + self.log.all()[-30:])
 
+    def node_pid(self):
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
+            [node] = file.read().split()
+        return int(node)
+
+    def has_socket(self):
+        """It asks its node, or is about to."""
+        folder = f"/proc/{self.process.pid}/fd"
+        try:
+            return any(os.readlink(f"{folder}/{fd}").startswith("socket:") for fd in os.listdir(folder))
+        except FileNotFoundError:
+            return False  # one was closed meanwhile
+
     def stop(self, number=signal.SIGINT):
         self.process.send_signal(number)
         status = self.process.wait(STOP_SECONDS_MAX)
@@ -169,9 +182,7 @@ def test_an_app_that_does_not_build_yet_shows_why(dev):
 def test_a_node_that_ends_is_started_again_at_the_next_change(dev):
     app = dev().start()
     app.wait_text("hello from app\n")
-    with open(f"/proc/{app.process.pid}/task/{app.process.pid}/children", encoding="ascii") as file:
-        [node] = file.read().split()
-    os.kill(int(node), signal.SIGKILL)
+    os.kill(app.node_pid(), signal.SIGKILL)
     app.log.wait_for("the node has ended with status 137", seconds=60)
     app.address(count=2)
     wait_until(lambda: "status 137" in app.fetch("/", HTML).text, 60, app.said)
@@ -198,4 +209,13 @@ def test_files_of_a_new_folder_and_of_pages_are_taken(dev):
         answer = app.fetch("/api/todos")
         return answer.status == 200 and any(todo["done"] for todo in answer.json())
     wait_until(done, 60, app.said)
+    assert app.stop() == 0
+
+
+def test_it_ends_while_its_node_does_not_answer(dev):
+    app = dev().start()
+    app.wait_text("hello from app\n")
+    os.kill(app.node_pid(), signal.SIGSTOP)
+    app.edit("src/hello.c", "hello from", "again from")
+    wait_until(app.has_socket, 60, app.said)
     assert app.stop() == 0
