@@ -77,6 +77,20 @@ static void put_server(struct json *json, const struct report_source *source)
     json_close(json, '}');
 }
 
+struct count {
+    const char *name; /* NULL: the end */
+    uint64_t number;
+};
+
+static void put_counts(struct json *json, const char *name, const struct count *counts)
+{
+    json_open(json, name, '{');
+    for (; counts->name != NULL; counts++) {
+        json_number(json, counts->name, counts->number);
+    }
+    json_close(json, '}');
+}
+
 /* Requests that guests send to others. */
 static void put_fetches(struct json *json, const struct report_source *source)
 {
@@ -85,12 +99,12 @@ static void put_fetches(struct json *json, const struct report_source *source)
         return;
     }
     struct fetcher_counts counts = fetcher_counts(fetcher);
-    json_open(json, "fetches", '{');
-    json_number(json, "now", counts.fetches);
-    json_number(json, "max", counts.fetches_max);
-    json_number(json, "started", counts.started);
-    json_number(json, "denied", counts.denied);
-    json_close(json, '}');
+    put_counts(json, "fetches",
+               (struct count[]){{"now", counts.fetches},
+                                {"max", counts.fetches_max},
+                                {"started", counts.started},
+                                {"denied", counts.denied},
+                                {NULL, 0}});
 }
 
 /* Code that guests bring. */
@@ -101,12 +115,12 @@ static void put_dynamic(struct json *json, const struct report_source *source)
         return;
     }
     struct dynamic_counts counts = dynamic_counts(dynamic);
-    json_open(json, "dynamic", '{');
-    json_number(json, "loaded", counts.loaded);
-    json_number(json, "queued", counts.queued);
-    json_number(json, "compiled", counts.compiled);
-    json_number(json, "refused", counts.refused);
-    json_close(json, '}');
+    put_counts(json, "dynamic",
+               (struct count[]){{"loaded", counts.loaded},
+                                {"queued", counts.queued},
+                                {"compiled", counts.compiled},
+                                {"refused", counts.refused},
+                                {NULL, 0}});
 }
 
 static void put_components(struct json *json, const struct report_source *source)

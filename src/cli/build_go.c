@@ -169,7 +169,7 @@ static bool run_go(const char *package, const char *module, const char *output, 
     }
     words_add(&words, output);
     words_add(&words, name);
-    int status = tool_run(&words, module, false);
+    int status = tool_run(&words, module, -1, false);
     if (status == TOOL_MISSING) {
         return err_set(err, ERR_NOT_FOUND, "cannot run 'go'");
     }

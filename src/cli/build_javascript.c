@@ -1,18 +1,17 @@
 #include "cli/build_javascript.h"
 
 #include "cli/javascript_runtime.h"
+#include "cli/tool.h"
 #include "engine/snapshot.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static void freep(char **text)
@@ -20,7 +19,7 @@ static void freep(char **text)
     free(*text);
 }
 
-enum { PATH_BYTES = SOURCE_PATH_BYTES, SCRIPT_BYTES_MAX = 64 << 20, TOOL_MISSING = 127 };
+enum { PATH_BYTES = SOURCE_PATH_BYTES, SCRIPT_BYTES_MAX = 64 << 20 };
 
 /* Scripts below this many folders are not looked at for changes. */
 enum { FOLDER_DEPTH_MAX = 4 };
@@ -149,37 +148,23 @@ static void find_bundler(const char *folder, char ret[PATH_BYTES])
 /* Its status, or TOOL_MISSING. What it makes goes to `output`. */
 static int run_bundler(const char *bundler, const char *folder, const char *source, int output)
 {
-    const char *const words[] = {bundler,
-                                 source,
-                                 "--bundle",
-                                 "--format=esm",
-                                 "--platform=neutral",
-                                 "--main-fields=module,main",
-                                 "--conditions=worker,import",
-                                 "--target=esnext",
-                                 "--external:mote",
-                                 "--sourcemap=inline",
-                                 "--charset=utf8",
-                                 "--log-level=warning",
-                                 NULL};
-    /* The call takes writable strings for historical reasons and writes to none. */
-    char *arguments[ARRAY_LENGTH(words)];
-    memcpy(arguments, words, sizeof words);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_addchdir_np(&actions, folder);
-    pid_t child;
-    int failed = posix_spawnp(&child, bundler, &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    int status = 0;
-    while (failed == 0 && waitpid(child, &status, 0) < 0) {
-        failed = errno == EINTR ? 0 : errno;
+    const char *const options[] = {"--bundle",
+                                   "--format=esm",
+                                   "--platform=neutral",
+                                   "--main-fields=module,main",
+                                   "--conditions=worker,import",
+                                   "--target=esnext",
+                                   "--external:mote",
+                                   "--sourcemap=inline",
+                                   "--charset=utf8",
+                                   "--log-level=warning"};
+    struct words words = {.count = 0};
+    words_add(&words, bundler);
+    words_add(&words, source);
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+        words_add(&words, options[i]);
     }
-    if (failed != 0) {
-        return TOOL_MISSING;
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    return tool_run(&words, folder, output, false);
 }
 
 static bool read_back(int fd, struct bytes *ret, struct err *err)

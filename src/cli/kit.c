@@ -59,6 +59,8 @@ bool kit_put(const char *path, const void *data, size_t size_bytes, struct err *
     bool good = file != NULL && fwrite(data, 1, size_bytes, file) == size_bytes;
     if (file != NULL && fclose(file) != 0) {
         good = false;
+    } else if (file == NULL && fd >= 0) {
+        close(fd);
     }
     good = good && rename(draft, path) == 0;
     int os = errno;

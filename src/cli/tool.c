@@ -14,13 +14,16 @@ void words_add(struct words *words, const char *word)
     words->items[words->count] = NULL;
 }
 
-int tool_run(const struct words *words, const char *folder, bool quiet)
+int tool_run(const struct words *words, const char *folder, int output, bool quiet)
 {
     /* The call takes writable strings for historical reasons and writes to none. */
     char *arguments[TOOL_WORDS_MAX];
     memcpy(arguments, words->items, (words->count + 1) * sizeof arguments[0]);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
+    if (output >= 0) {
+        posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    }
     if (quiet) {
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     }

@@ -24,5 +24,6 @@ void words_add(struct words *words, const char *word);
 enum { TOOL_MISSING = 127 };
 
 /** Run it and wait for its end. A quiet one says nothing on standard error.
- *  @param folder  where it runs; NULL: here. */
-int tool_run(const struct words *words, const char *folder, bool quiet);
+ *  @param folder  where it runs; NULL: here.
+ *  @param output  where its standard output goes; below 0: where this program's does. */
+int tool_run(const struct words *words, const char *folder, int output, bool quiet);

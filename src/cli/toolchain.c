@@ -96,7 +96,7 @@ static bool compile(const struct toolchain *toolchain, const char *source, const
     words_add(&words, source);
     words_add(&words, "-o");
     words_add(&words, object);
-    int status = tool_run(&words, NULL, false);
+    int status = tool_run(&words, NULL, -1, false);
     if (status == TOOL_MISSING) {
         return err_set(
             err, ERR_NOT_FOUND,
@@ -139,7 +139,7 @@ static int run_linker(const struct toolchain *toolchain, size_t count,
     }
     words_add(&words, "-o");
     words_add(&words, linking->output);
-    return tool_run(&words, NULL, !linking->libc);
+    return tool_run(&words, NULL, -1, !linking->libc);
 }
 
 /* Does it name an end of its memory? Then what lies behind its static data may be in use. */
@@ -214,7 +214,7 @@ static void optimise(const char *output)
     words_add(&words, output);
     words_add(&words, "-o");
     words_add(&words, output);
-    (void)tool_run(&words, NULL, true);
+    (void)tool_run(&words, NULL, -1, true);
 }
 
 /* After the optimiser, which does not know such memories. */

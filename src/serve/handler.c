@@ -54,9 +54,9 @@ static void visit_destroy(struct visit *visit)
     free(visit);
 }
 
-static unsigned status_of(const struct guest *guest, const struct exit *exit)
+unsigned handler_status(enum exit_class exit_class, bool refused)
 {
-    switch (exit->exit_class) {
+    switch (exit_class) {
     case EXIT_NORMAL:
     case EXIT_SHUTDOWN:
         return 0;
@@ -67,16 +67,16 @@ static unsigned status_of(const struct guest *guest, const struct exit *exit)
     case EXIT_CRASHED:
     case EXIT_CRASHED_MEMORY:
     case EXIT_KILLED:
-        return guest_was_refused(guest) ? 503 : 502;
+        return refused ? 503 : 502;
     }
-    BUG("exit class %d", (int)exit->exit_class);
+    BUG("exit class %d", (int)exit_class);
 }
 
 static void visit_exited(struct guest *guest, void *context, const struct exit *exit)
 {
     struct visit *visit = context;
     timer_cancel(&visit->grace);
-    unsigned status = status_of(guest, exit);
+    unsigned status = handler_status(exit->exit_class, guest_was_refused(guest));
     status = status == 0 && visit->failed ? 502 : status;
     exchange_finish(visit->exchange, &(struct exchange_outcome){
                                          .status = status,

@@ -32,5 +32,9 @@ struct handler {
 /** Spawns a process of the `struct handler` that is the route's target. */
 extern const struct dispatcher handler_dispatcher;
 
+/** What the client gets where its guest has ended so, and has not answered; 0: that is as it shall be. `refused`: it had found no room
+ *  to begin. */
+unsigned handler_status(enum exit_class exit_class, bool refused);
+
 /** Host functions, import module "mote": request_* and respond*; docs/guest-abi.md. Constant. */
 const struct engine_import *handler_imports(size_t *ret_count);

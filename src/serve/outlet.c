@@ -41,24 +41,6 @@ static bool take_mail(struct outlet *outlet)
     return message != NULL;
 }
 
-static unsigned status_of(const struct outlet *outlet, unsigned ended)
-{
-    switch ((enum exit_class)(ended - 1)) {
-    case EXIT_NORMAL:
-    case EXIT_SHUTDOWN:
-        return 0;
-    case EXIT_CRASHED_TIMEOUT:
-    case EXIT_CRASHED_CPU:
-        return 504;
-    case EXIT_EXITED:
-    case EXIT_CRASHED:
-    case EXIT_CRASHED_MEMORY:
-    case EXIT_KILLED:
-        return outlet->refused ? 503 : 502;
-    }
-    BUG("exit class %u", ended - 1);
-}
-
 static void close_frames(struct outlet *outlet, unsigned status)
 {
     unsigned code = status == 0     ? WEBSOCKET_NORMAL
@@ -78,7 +60,7 @@ static enum outlet_step step(struct outlet *outlet)
         if (ended == 0) {
             return OUTLET_BLOCKED;
         }
-        outlet->status = status_of(outlet, ended);
+        outlet->status = handler_status((enum exit_class)(ended - 1), outlet->refused);
         return OUTLET_OVER;
     }
     switch (outlet->kind) {

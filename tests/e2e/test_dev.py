@@ -16,9 +16,9 @@ HTML = [("Accept", "text/html,*/*;q=0.8")]
 class Dev:
     """It runs in a folder `app`, made of a template. Edits are put in place whole, as editors do."""
 
-    def __init__(self, home, template):
+    def __init__(self, home, template, language="c"):
         self.home = home
-        done = home.run("new", "app", "--template", template)
+        done = home.run("new", "app", "--lang", language, "--template", template)
         assert done.status == 0, done
         self.process = None
 

@@ -37,17 +37,17 @@ def resident_bytes(node):
 class Clients:
     """Each asks again and again on one connection; what is no success is kept."""
 
-    def __init__(self, address, count):
+    def __init__(self, address, count, target="/api/todos"):
         self.over, self.asked, self.failures = threading.Event(), [0] * count, []
-        self.threads = [threading.Thread(target=self._run, args=(address, i)) for i in range(count)]
+        self.threads = [threading.Thread(target=self._run, args=(address, i, target)) for i in range(count)]
         for one in self.threads:
             one.start()
 
-    def _run(self, address, index):
+    def _run(self, address, index, target):
         try:
             with client.Connection(address) as connection:
                 while not self.over.is_set():
-                    connection.send_request("GET", "/api/todos")
+                    connection.send_request("GET", target)
                     answer = connection.read()
                     self.asked[index] += 1
                     if answer.status != 200:
@@ -61,11 +61,30 @@ class Clients:
             one.join()
 
 
+class Held:
+    """What a node holds, which is no more at the end than after the first edits."""
+
+    def __init__(self, app, node):
+        self.app, self.node = app, node
+        self.admin = "unix:" + app.home.path("runtime", "mote", "app.sock")
+        self.mappings, self.descriptors, self.bytes = self.now_mappings(), self.now_descriptors(), resident_bytes(node)
+
+    def now_mappings(self):
+        return code_mappings(self.node, self.app.home.cache)
+
+    def now_descriptors(self):
+        return client.fetch(self.admin, "GET", "/v1/stats").json()["descriptors"]["now"]
+
+    def check(self):
+        wait_until(lambda: self.now_descriptors() <= self.descriptors, 60)
+        wait_until(lambda: self.now_mappings() <= self.mappings, 60, lambda: f"{self.now_mappings()} of {self.mappings}")
+        assert resident_bytes(self.node) <= self.bytes * 1.1 + (4 << 20)
+
+
 @pytest.mark.soak
 def test_a_hundred_edits_fail_no_request_and_leave_nothing(app):
     web, service = app.read("src/web.c"), app.read("src/todos.c")
     address, node = app.address(), node_of(app)
-    admin = "unix:" + app.home.path("runtime", "mote", "app.sock")
     wait_until(lambda: app.fetch("/api/todos").status == 200, 60, app.said)
     clients = Clients(address, 3)
     try:
@@ -87,17 +106,36 @@ def test_a_hundred_edits_fail_no_request_and_leave_nothing(app):
                     wait_until(lambda: client.fetch(address, "DELETE", "/api/todos/7").text
                                == f"no such entry, edit {edit}\n", 60, app.said)
                 if edit == 10:
-                    before = (code_mappings(node, app.home.cache), client.fetch(admin, "GET", "/v1/stats").json()["descriptors"]["now"],
-                              resident_bytes(node))
+                    before = Held(app, node)
             # The same page as at the beginning is still told of what happens.
             assert client.fetch(address, "POST", "/api/todos", (), b"the end").status == 201
             events.next()
-            mappings, descriptors = before[0], before[1]
-            wait_until(lambda: client.fetch(admin, "GET", "/v1/stats").json()["descriptors"]["now"] <= descriptors, 60)
-            wait_until(lambda: code_mappings(node, app.home.cache) <= mappings, 60, lambda: f"{code_mappings(node, app.home.cache)} of {mappings}")
-            assert resident_bytes(node) <= before[2] * 1.1 + (4 << 20)
+            before.check()
     finally:
         clients.end()
     assert clients.failures == []
     assert min(clients.asked) > EDITS
     assert node_of(app) == node and app.stop() == 0
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("language, source", [("go", "main.go"), ("javascript", "hello.js")])
+def test_a_hundred_edits_in_another_language(home, language, source):
+    app = Dev(home, "hello", language).start()
+    address, node = app.address(), node_of(app)
+    app.wait_text("hello from app\n")
+    text = app.read(source)
+    clients = Clients(address, 3, "/")
+    try:
+        for edit in range(1, EDITS + 1):
+            app.write(source, text.replace("hello from", f"edit {edit} of"))
+            wait_until(lambda: client.fetch(address, "GET", "/").text == f"edit {edit} of app\n", 120, app.said)
+            if edit == 10:
+                before = Held(app, node)
+        before.check()
+    finally:
+        clients.end()
+        status = app.stop()
+    assert clients.failures == []
+    assert min(clients.asked) > EDITS
+    assert status == 0
