@@ -62,6 +62,11 @@ def typed_enums(table):
     return [one for one in table["enum"] if one.get("components", True)]
 
 
+def typed_values(enum):
+    """Its values without those that components have no use for."""
+    return [one for one in enum["values"] if one[0] not in enum.get("components_without", [])]
+
+
 def typed_structs(table):
     return [one for one in table["struct"] if one.get("components", True)]
 
@@ -201,7 +206,7 @@ def wit_types(table):
     lines.append("    }")
     for enum in typed_enums(table):
         lines += [""] + document(enum["text"], "    ") + [f"    enum {type_name(enum['name'])} {{"]
-        for name, _, text in enum["values"]:
+        for name, _, text in typed_values(enum):
             lines += (document(text, "        ") if text else []) + [f"        {escaped(name)},"]
         lines.append("    }")
     for struct in typed_structs(table):
@@ -309,7 +314,7 @@ def make_rust(table):
             raise ValueError(f"error {error['name']}: numbers go from -1 down without a gap")
     lines += rust_enum("error", [(one["name"], one["number"]) for one in table["error"]])
     for enum in typed_enums(table):
-        lines += rust_enum(enum["name"], [(name, number) for name, number, _ in enum["values"]])
+        lines += rust_enum(enum["name"], [(name, number) for name, number, _ in typed_values(enum)])
     for struct in table["struct"]:
         lines += rust_struct(table, struct)
     lines += ["#[rustfmt::skip]", "pub fn link(to: &mut Link<'_>) -> Result<()> {"]

@@ -4,7 +4,7 @@ package mote
 
 import (
 	"time"
-	_ "unsafe" // for go:linkname
+	"unsafe"
 
 	"mote.dev/mote/internal/abi"
 )
@@ -15,6 +15,8 @@ import (
 const (
 	descriptorMail       = -1 << 31
 	descriptorClientGone = -1<<31 + 1
+	descriptorBody       = -1<<31 + 2
+	descriptorAnswer     = -1<<31 + 3
 )
 
 const (
@@ -78,6 +80,22 @@ func wait(descriptor int32, mode int, timeout time.Duration) error {
 		return ErrNotFound
 	}
 }
+
+// await lets this goroutine wait until something of the request's is ready, or cannot be waited for: who tries it then is told why.
+func await(kind uint32, descriptor int32, mode int) {
+	for {
+		one := abi.Wait{Kind: kind}
+		if result := abi.WaitNow(unsafe.Pointer(&one), 1, 0); result >= 0 || Error(result) != ErrTimeout {
+			return
+		}
+		if wait(descriptor, mode, 0) != nil {
+			return
+		}
+	}
+}
+
+func awaitBody()   { await(abi.WaitBody, descriptorBody, forReading) }
+func awaitAnswer() { await(abi.WaitAnswer, descriptorAnswer, forWriting) }
 
 // never is empty, which the linker cannot know.
 var never = ""

@@ -67,13 +67,14 @@ func Headers() (list [][2]string) {
 
 type body struct{}
 
-// Body is the body of the request, as it comes. While a Read waits for the client, all goroutines wait.
+// Body is the body of the request, as it comes. While a Read waits for the client, other goroutines go on.
 var Body io.Reader = body{}
 
 func (body) Read(data []byte) (int, error) {
 	if len(data) == 0 {
 		return 0, nil
 	}
+	awaitBody()
 	got := abi.RequestRead(at(data))
 	if got < 0 {
 		return 0, Error(got)
@@ -108,11 +109,12 @@ func Begin(status int, headers string, length int64) (Answer, error) {
 	return Answer{}, failure(abi.RespondBegin(int32(status), headers, length))
 }
 
-// Write sends some of it, and waits, with all goroutines, while the client is slow. ErrClosed: nobody reads any more.
+// Write sends some of it, and waits while the client is slow; other goroutines go on. ErrClosed: nobody reads any more.
 func (Answer) Write(data []byte) (int, error) {
 	for done := 0; done < len(data); {
 		piece := data[done:min(len(data), done+1<<16)]
 		buffer, size := at(piece)
+		awaitAnswer()
 		if result := abi.RespondWrite(buffer, size); result < 0 {
 			return done, Error(result)
 		}

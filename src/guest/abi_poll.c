@@ -26,7 +26,12 @@ enum { CLOCK_ABSOLUTE = 1 };
 enum { POLL_ENTRIES_MAX = 4096 };
 
 /* Descriptors that are no handle of a stream or a request; those are their number below 0. */
-enum { FD_MAIL = INT32_MIN, FD_CLIENT_GONE = INT32_MIN + 1 };
+enum {
+    FD_MAIL = INT32_MIN,
+    FD_CLIENT_GONE,
+    FD_BODY,
+    FD_ANSWER,
+};
 
 /* The two arrays of a call. */
 struct poll {
@@ -80,10 +85,12 @@ static int32_t look(struct guest *guest, const uint8_t *subscription, bool *ret_
     if (descriptor >= 0) {
         return 1;
     }
-    struct abi_wait entry = {.kind = ABI_WAIT_MAIL};
-    if (descriptor == FD_CLIENT_GONE) {
-        entry.kind = ABI_WAIT_CLIENT_GONE;
-    } else if (descriptor != FD_MAIL) {
+    static const uint32_t kinds[] = {ABI_WAIT_MAIL, ABI_WAIT_CLIENT_GONE, ABI_WAIT_BODY,
+                                     ABI_WAIT_ANSWER};
+    struct abi_wait entry = {0};
+    if (descriptor <= FD_ANSWER) {
+        entry.kind = kinds[descriptor - FD_MAIL];
+    } else {
         entry.handle = -descriptor;
         entry.kind = ABI_WAIT_FETCHED;
         int32_t ready = abi_wait_look(guest, &entry, ret_again);

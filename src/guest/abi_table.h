@@ -135,6 +135,11 @@ enum abi_wait_kind {
     ABI_WAIT_CLIENT_GONE = 3,
     /** The request `handle` has its answer's head, or has failed */
     ABI_WAIT_FETCHED = 4,
+    /** The request's body: request_read() will not wait */
+    ABI_WAIT_BODY = 5,
+    /** The answer: respond_write(), or sse_send(), of up to 65,536 bytes will hardly wait, or
+     *  nobody reads any more */
+    ABI_WAIT_ANSWER = 6,
 };
 
 /** What a process does. */

@@ -33,6 +33,12 @@ int32_t abi_wait_look(struct guest *guest, const struct abi_wait *entry, bool *r
             return ABI_MISPLACED;
         }
         return guest->role->gone(guest, guest->context);
+    case ABI_WAIT_BODY:
+        return guest->role->body_ready != NULL ? guest->role->body_ready(guest, guest->context)
+                                               : ABI_MISPLACED;
+    case ABI_WAIT_ANSWER:
+        return guest->role->answer_ready != NULL ? guest->role->answer_ready(guest, guest->context)
+                                                 : ABI_MISPLACED;
     case ABI_WAIT_FETCHED:
         return abi_fetch_ready(guest, entry->handle);
     default: /* a number from the guest, not an enum of ours */

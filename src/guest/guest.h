@@ -36,6 +36,10 @@ struct guest_role {
     void (*before_turn)(struct guest *guest, void *context);
     /** Whether the client that it works for has left; NULL: it has none. */
     bool (*gone)(struct guest *guest, void *context);
+    /** 1: the guest can read its request's body, or write its answer, without waiting; 0: not yet, and it is woken; below 0: an error of
+     *  the ABI. NULL: it has neither. */
+    int32_t (*body_ready)(struct guest *guest, void *context);
+    int32_t (*answer_ready)(struct guest *guest, void *context);
     /** Its outlet; NULL: it has none. */
     struct guest_outlet *(*outlet)(void *context);
     /** It has exited and was reclaimed; the last call with this context. */

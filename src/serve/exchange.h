@@ -76,6 +76,13 @@ bool exchange_gone(struct exchange *exchange);
 enum exchange_result exchange_read(struct exchange *exchange, void *data, size_t size_bytes,
                                    size_t *ret_read) MUST_USE;
 
+/** Whether exchange_read() would do anything but wait; if not, the waker is called as after that. */
+bool exchange_is_readable(struct exchange *exchange);
+
+/** Whether so much, or as much as is ever taken at once, can be written: EXCHANGE_OK, also where nobody reads any more; EXCHANGE_WAIT:
+ *  not yet, the waker will be called; EXCHANGE_MISPLACED: no answer is being written. */
+enum exchange_result exchange_is_writable(struct exchange *exchange, size_t size_bytes) MUST_USE;
+
 /** The whole answer at once: sent with Content-Length, in one write with its head where possible.
  *  Headers of the connection (Connection, Transfer-Encoding, Keep-Alive, Upgrade, Trailer) and a
  *  Content-Length are EXCHANGE_INVALID; so are control bytes (RFC 9110, 5.5) and statuses outside

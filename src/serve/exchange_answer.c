@@ -61,6 +61,15 @@ enum exchange_result exchange_read(struct exchange *exchange, void *data, size_t
     BUG("stream result %d", (int)result);
 }
 
+bool exchange_is_readable(struct exchange *exchange)
+{
+    bool readable = !exchange->request.has_body || stream_is_readable(&exchange->body);
+    if (!readable) {
+        want_body(exchange);
+    }
+    return readable;
+}
+
 /* Append the header lines of an answer to `content`. */
 static enum exchange_result add_lines(struct exchange *exchange, const struct header *headers,
                                       size_t header_count, struct compression_choice choice)
@@ -316,6 +325,26 @@ enum exchange_result exchange_write(struct exchange *exchange, const void *data,
         break;
     }
     BUG("stream result %d for a writer", (int)result);
+}
+
+enum exchange_result exchange_is_writable(struct exchange *exchange, size_t size_bytes)
+{
+    lock_take(&exchange->lock);
+    bool gone = exchange->gone;
+    bool misplaced = exchange->answer != ANSWER_STREAM || exchange->finished;
+    lock_release(&exchange->lock);
+    if (misplaced) {
+        return EXCHANGE_MISPLACED;
+    }
+    if (gone || !sends_body(exchange)) {
+        return EXCHANGE_OK;
+    }
+    if (!holding_has_room(exchange->home->holding, 0)) {
+        return stream_await_reader(&exchange->out) ? EXCHANGE_WAIT : EXCHANGE_OK;
+    }
+    size_t most = exchange->out.limit_bytes;
+    size_t wanted = size_bytes < most ? size_bytes : most;
+    return stream_room(&exchange->out, wanted) >= wanted ? EXCHANGE_OK : EXCHANGE_WAIT;
 }
 
 /* A stream of events that the server ends may end between any two, however its process does. */

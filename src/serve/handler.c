@@ -100,9 +100,28 @@ static bool visit_is_left(struct guest *guest, void *context)
     return visit_is_deserted(context);
 }
 
+static int32_t visit_body_ready(struct guest *guest, void *context)
+{
+    (void)guest;
+    return exchange_is_readable(((struct visit *)context)->exchange);
+}
+
+static int32_t visit_answer_ready(struct guest *guest, void *context)
+{
+    enum { PIECE_BYTES = 65536 };
+    struct visit *visit = context;
+    (void)guest;
+    enum exchange_result result = exchange_is_writable(visit->exchange, PIECE_BYTES);
+    return result == EXCHANGE_OK     ? 1
+           : result == EXCHANGE_WAIT ? visit_is_deserted(visit)
+                                     : ABI_MISPLACED;
+}
+
 static const struct guest_role http_role = {.kind = "http",
                                             .before_turn = visit_before_turn,
                                             .gone = visit_is_left,
+                                            .body_ready = visit_body_ready,
+                                            .answer_ready = visit_answer_ready,
                                             .exited = visit_exited};
 
 /* The same for a component, which knows no host functions of ours. */

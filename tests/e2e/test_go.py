@@ -17,7 +17,7 @@ from program import ROOT
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 
-ROUTES = {"GET /hello/:name": "zoo#hello", "POST /echo": "zoo#echo", "GET /events": "zoo#events", "WS /socket": "zoo#socket",
+ROUTES = {"GET /hello/:name": "zoo#hello", "POST /echo": "zoo#echo", "POST /patient": "zoo#patient", "GET /generous": "zoo#generous", "GET /events": "zoo#events", "WS /socket": "zoo#socket",
           **{f"GET /{name}": "zoo#" + name for name in ("crash", "stuck", "fetch", "calls", "together", "workers")}}
 
 
@@ -36,6 +36,22 @@ def zoo(use_shared, workshop):
 def test_a_handler_answers(zoo):
     answer = zoo.get("/hello/go")
     assert (answer.status, answer.text) == (200, "hello go\n")
+
+
+def test_goroutines_go_on_while_one_reads_a_body_that_comes_slowly(zoo):
+    with zoo.connect() as connection:
+        connection.send(b"POST /patient HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        zoo.log.wait_for("tick 5 of /patient", seconds=60)
+        connection.send(b"6\r\nsecond\r\n0\r\n\r\n")
+        assert connection.read().text == "11 <nil>\n"
+
+
+def test_goroutines_go_on_while_one_writes_to_a_client_that_does_not_read(zoo):
+    with zoo.connect(receive_bytes=4096) as connection:
+        connection.send_request("GET", "/generous")
+        zoo.log.wait_for("tick 40 of /generous", seconds=60)
+        answer = connection.read()
+        assert (answer.status, len(answer.body), answer.cut) == (200, 64 << 17, False)
 
 
 def test_a_body_is_echoed_while_it_comes(zoo):

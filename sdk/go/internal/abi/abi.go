@@ -135,6 +135,11 @@ const (
 	WaitClientGone = 3
 	// The request `handle` has its answer's head, or has failed
 	WaitFetched = 4
+	// The request's body: request_read() will not wait
+	WaitBody = 5
+	// The answer: respond_write(), or sse_send(), of up to 65,536 bytes will hardly wait, or nobody reads any
+	// more
+	WaitAnswer = 6
 )
 
 // What a process does.

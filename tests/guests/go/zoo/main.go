@@ -30,6 +30,35 @@ func echo() {
 	}
 }
 
+// Says so, again and again, while another goroutine waits.
+func tick() {
+	for n := 1; n <= 60; n++ {
+		time.Sleep(20 * time.Millisecond)
+		mote.Log(mote.LevelInfo, fmt.Sprintf("tick %d of %s", n, mote.Path.Get()))
+	}
+}
+
+//go:wasmexport patient
+func patient() {
+	go tick()
+	body, err := io.ReadAll(mote.Body)
+	_ = mote.RespondText(200, fmt.Sprintln(len(body), err))
+}
+
+//go:wasmexport generous
+func generous() {
+	go tick()
+	answer, err := mote.Begin(200, "", -1)
+	for range 64 {
+		if err == nil {
+			_, err = answer.Write(make([]byte, 1<<17))
+		}
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
 //go:wasmexport crash
 func crash() {
 	var nobody map[string]int
