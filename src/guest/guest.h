@@ -16,10 +16,25 @@ struct guest;
 
 /** A process through which a guest speaks to its client: what the guest sends there waits for room. */
 struct guest_outlet {
-    struct pid pid; /**< Constant. */
-    atomic_bool
-        waits; /**< The guest sets it and tries once more; the outlet takes it back, and wakes the guest. */
+    struct pid pid;    /**< Constant. */
+    atomic_bool waits; /**< Of the next two. */
 };
+
+/** The guest found no room: it says that it waits, and then tries once more. */
+static inline void guest_outlet_wait(struct guest_outlet *outlet)
+{
+    atomic_store_explicit(&outlet->waits, true, memory_order_relaxed);
+    /* Between what is said and the other look, on both sides: whoever looks second sees the first one. */
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+/** The outlet has made room. True: the guest waits for it, and is to be woken. */
+static inline bool guest_outlet_take_waiter(struct guest_outlet *outlet)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load_explicit(&outlet->waits, memory_order_relaxed) &&
+           atomic_exchange_explicit(&outlet->waits, false, memory_order_acq_rel);
+}
 
 /** What a kind of guest does besides running. Constant; every member may be NULL but `kind`. */
 struct guest_role {

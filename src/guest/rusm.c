@@ -64,8 +64,7 @@ static enum engine_call_result rusm_send(struct engine_call *call)
     int32_t error = send_once(call, data);
     struct guest_outlet *outlet;
     if (error == ABI_FULL && is_own_outlet(guest, call->arguments[0], &outlet)) {
-        /* In one order with what the outlet does: either it is seen here, or the other way round. */
-        atomic_store_explicit(&outlet->waits, true, memory_order_seq_cst);
+        guest_outlet_wait(outlet);
         error = send_once(call, data);
         if (error == ABI_FULL) {
             return ENGINE_CALL_PARK;

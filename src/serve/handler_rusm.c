@@ -194,8 +194,7 @@ static enum engine_call_result send_to(struct engine_call *call, struct outlet *
     }
     bool sent = process_send_to(&outlet->process, message);
     if (!sent) {
-        /* In one order with what the outlet does, as rusm_send(). */
-        atomic_store_explicit(&outlet->door.waits, true, memory_order_seq_cst);
+        guest_outlet_wait(&outlet->door);
         sent = process_send_to(&outlet->process, message);
     }
     if (!sent) {

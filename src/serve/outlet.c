@@ -33,9 +33,7 @@ static bool take_mail(struct outlet *outlet)
     }
     outlet->mail = message;
     outlet->moved = 0;
-    /* In one order with rusm_send(). */
-    if (atomic_load_explicit(&outlet->door.waits, memory_order_seq_cst) &&
-        atomic_exchange_explicit(&outlet->door.waits, false, memory_order_seq_cst)) {
+    if (guest_outlet_take_waiter(&outlet->door)) {
         process_wake(outlet->guest);
     }
     return message != NULL;
@@ -156,7 +154,7 @@ static void tell_guest(struct outlet *outlet, bool left)
     if (left && outlet->handler->cancel_on_disconnect) {
         process_stop(outlet->guest, STOP_KILL, "disconnect");
     }
-    atomic_store_explicit(&outlet->door.waits, false, memory_order_seq_cst);
+    (void)guest_outlet_take_waiter(&outlet->door);
     process_wake(outlet->guest);
 }
 

@@ -120,14 +120,15 @@ def test_a_hundred_edits_fail_no_request_and_leave_nothing(app):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("language, source", [("go", "main.go"), ("javascript", "hello.js")])
-def test_a_hundred_edits_in_another_language(home, language, source):
+def test_forty_edits_in_another_language(home, language, source):
+    """Fewer: all of the language's runtime is compiled with each."""
     app = Dev(home, "hello", language).start()
     address, node = app.address(), node_of(app)
     app.wait_text("hello from app\n")
     text = app.read(source)
     clients = Clients(address, 3, "/")
     try:
-        for edit in range(1, EDITS + 1):
+        for edit in range(1, 41):
             app.write(source, text.replace("hello from", f"edit {edit} of"))
             wait_until(lambda: client.fetch(address, "GET", "/").text == f"edit {edit} of app\n", 120, app.said)
             if edit == 10:
@@ -137,5 +138,5 @@ def test_a_hundred_edits_in_another_language(home, language, source):
         clients.end()
         status = app.stop()
     assert clients.failures == []
-    assert min(clients.asked) > EDITS
+    assert min(clients.asked) > 40
     assert status == 0
