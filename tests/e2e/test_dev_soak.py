@@ -23,10 +23,17 @@ def app(home):
         one.process.wait()
 
 
+def command_of(pid):
+    with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+        return file.read().split("\0")
+
+
 def node_of(app):
     with open(f"/proc/{app.process.pid}/task/{app.process.pid}/children", encoding="ascii") as file:
-        [node] = file.read().split()
-    return node
+        children = [(pid, command_of(pid)) for pid in file.read().split()]
+    nodes = [pid for pid, command in children if "serve" in command]
+    assert len(nodes) == 1, (children, app.said())
+    return nodes[0]
 
 
 def resident_bytes(node):

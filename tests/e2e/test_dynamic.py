@@ -1,5 +1,6 @@
 """Code that guests bring: spawn_from(), inline and by URL, under a template's grant."""
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -343,6 +344,33 @@ def test_a_compiler_that_is_killed_is_a_refusal(app):
     one.node.log.wait_for("code refused", "template=model")
     failed(one.run(code), MALFORMED)
     assert one.compiled() == 1
+
+
+def test_a_template_has_a_share_of_what_waits_to_be_compiled(app):
+    """Sixteen sources; the compilers stand still meanwhile."""
+    one = app()
+    plain = one.wat("plain", '(module (memory (export "memory") 1) (func (export "run")))')
+
+    def another():
+        return plain + wasm.section(0, content=wasm.text("unique") + os.urandom(8))
+    with contextlib.ExitStack() as stack:
+        stuck = [stack.enter_context(begin(one, bomb())) for _ in range(2)]
+        wait_until(lambda: len(one.children()) == 2, what="two compilers")
+        for pid in one.children():
+            os.kill(int(pid), signal.SIGSTOP)
+        waiting = [stack.enter_context(one.node.connect()) for _ in range(14)]
+        for connection in waiting:
+            connection.send_request("POST", "/run?template=model", body=another())
+        wait_until(lambda: one.node.stats()["dynamic"]["queued"] == 16)
+        failed(one.run(another()), LIMIT)
+        for pid in one.children():
+            os.kill(int(pid), signal.SIGKILL)
+        for connection in stuck:
+            failed(connection.read(), MALFORMED)
+        for connection in waiting:
+            normal(connection.read())
+        normal(one.run(another()))
+    one.keeps(15)
 
 
 def test_who_waits_no_longer_leaves_it_to_the_compiler_which_ends_with_the_node(app):
