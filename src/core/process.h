@@ -134,7 +134,7 @@ struct process {
     atomic_uint_least64_t preemptions; /* owner writes, any thread reads */
     struct traffic traffic;            /* owner counts, any thread reads */
     atomic_uint_least64_t queued_ns;   /* any thread: when it was queued, for stealing */
-    char kill_reason[64];              /* written by whoever raised STOP_KILL, before the release */
+    char *kill_reason; /* set by whoever raised STOP_KILL, before the release; NULL: "" */
 
     /* What it is to others. Owner only, but where it says otherwise. */
     struct map links;          /* struct link by the peer's pid */

@@ -45,7 +45,7 @@ static void open_exchange(struct connection *connection)
     connection->phase = CONNECTION_OPEN;
     connection->read_deadline_ns = 0;
     connection->body_bytes = connection->window_bytes = 0;
-    connection->http1.trailers = &exchange->trailers;
+    connection->http1.trailers = exchange_body_lines(exchange);
     connection->body_failed = 0;
     connection->dispatched = connection->complete = connection->body_wanted = false;
     connection->continued = connection->head_out = connection->answered = false;
