@@ -148,10 +148,10 @@ struct process {
     atomic_uint link_count, monitor_count, watcher_count; /* owner writes, any thread reads */
     struct reason *
         stop_reason; /* of STOP_EXIT and STOP_SHUTDOWN, and what others are told at the exit; held */
-    enum exit_class exit_class;          /* at the exit */
-    bool retired;                        /* at the exit: the node counts it no more */
     const struct process_quotas *quotas; /* constant */
     const char *namespace;               /* constant */
+    enum exit_class exit_class;          /* at the exit */
+    bool retired;                        /* at the exit: the node counts it no more */
     bool traps_exits;
     bool takes_stop;
     bool accepts_links;  /* constant */

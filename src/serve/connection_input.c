@@ -40,6 +40,7 @@ static void open_exchange(struct connection *connection)
     id_format(pid_next(&lane->ids).raw, request->id);
     caller_sign(&connection->caller, request);
     exchange->logged = connection->site->options.access_log;
+    lane_take_spans(lane, exchange);
     exchange_open(exchange, &connection->carrier, connection->site->options.stream_buffer_bytes);
     lane_count(&lane->requests);
     connection->phase = CONNECTION_OPEN;
