@@ -24,6 +24,22 @@ void bytes_clear(struct bytes *bytes)
     bytes->size = 0;
 }
 
+/* Put the content into storage of that size. */
+static bool move_to(struct bytes *bytes, size_t capacity)
+{
+    uint8_t *storage = malloc(capacity);
+    if (storage == NULL) {
+        return false;
+    }
+    if (bytes->size > 0) {
+        memcpy(storage, bytes->data, bytes->size);
+    }
+    free(bytes->storage);
+    bytes->storage = bytes->data = storage;
+    bytes->capacity = capacity;
+    return true;
+}
+
 bool bytes_reserve(struct bytes *bytes, size_t more)
 {
     size_t consumed = bytes->storage == NULL ? 0 : (size_t)(bytes->data - bytes->storage);
@@ -44,17 +60,16 @@ bool bytes_reserve(struct bytes *bytes, size_t more)
     while (capacity < bytes->size + more) {
         capacity *= 2;
     }
-    uint8_t *storage = malloc(capacity);
-    if (storage == NULL) {
-        return false;
+    return move_to(bytes, capacity);
+}
+
+bool bytes_reserve_last(struct bytes *bytes, size_t more)
+{
+    size_t consumed = bytes->storage == NULL ? 0 : (size_t)(bytes->data - bytes->storage);
+    if (more <= bytes->capacity - consumed - bytes->size) {
+        return true;
     }
-    if (bytes->size > 0) {
-        memcpy(storage, bytes->data, bytes->size);
-    }
-    free(bytes->storage);
-    bytes->storage = bytes->data = storage;
-    bytes->capacity = capacity;
-    return true;
+    return more <= SIZE_MAX / 2 - bytes->size && move_to(bytes, bytes->size + more);
 }
 
 bool bytes_append(struct bytes *bytes, const void *data, size_t size_bytes)

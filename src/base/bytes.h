@@ -31,6 +31,9 @@ void bytes_clear(struct bytes *bytes);
 /** Make room for `more` bytes behind the content. False: out of memory, nothing changed. */
 bool bytes_reserve(struct bytes *bytes, size_t more) MUST_USE;
 
+/** The same for the last time: where it has to grow, by no more than that. */
+bool bytes_reserve_last(struct bytes *bytes, size_t more) MUST_USE;
+
 /** Append a copy. False: out of memory, nothing changed. */
 bool bytes_append(struct bytes *bytes, const void *data, size_t size_bytes) MUST_USE;
 

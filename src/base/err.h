@@ -33,6 +33,14 @@ struct err {
     char text[ERR_TEXT_BYTES]; /**< One line (backtraces excepted), outermost context first. */
 };
 
+/** Make it say that nothing has failed, by what anybody reads: zeroing all of it costs more than most that can fail. */
+static inline void err_clear(struct err *err)
+{
+    err->code = ERR_NONE;
+    err->os = 0;
+    err->text[0] = '\0';
+}
+
 /** Record a failure. Returns false, so that `return err_set(...)` reads as one step. */
 bool err_set(struct err *err, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

@@ -29,8 +29,8 @@ enum mailbox_policy {
 
 struct mailbox_limits {
     uint32_t messages; /**< 0: no limit (of its own). */
-    uint64_t bytes;    /**< Of message bodies; 0: no limit (of its own). */
     enum mailbox_policy policy;
+    uint64_t bytes; /**< Of message bodies; 0: no limit (of its own). */
 };
 
 enum push_result {

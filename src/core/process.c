@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* In `stop` while somebody writes kill_reason: nobody else's any more, but not yet raised. */
 enum { STOP_CLAIMED = 0x100 };
@@ -16,7 +17,7 @@ enum { STOP_CLAIMED = 0x100 };
  * PHASE_QUEUED. */
 enum { PHASE_STOPPING = PHASE_EXITED + 1 };
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, KILL_REASON_MAX = 63 };
 
 enum process_stop process_stop_of(const struct process *process)
 {
@@ -33,8 +34,9 @@ static bool process_raise(struct process *process, enum process_stop stop, const
                                                  memory_order_relaxed, memory_order_relaxed)) {
         return false;
     }
-    snprintf(process->kill_reason, sizeof(process->kill_reason), "%s",
-             reason == NULL ? "" : reason);
+    if (reason != NULL) {
+        process->kill_reason = strndup(reason, KILL_REASON_MAX); /* No memory: none is given. */
+    }
     atomic_store_explicit(&process->stop, (unsigned)stop, memory_order_release);
     return true;
 }
@@ -57,7 +59,8 @@ static void stop_describe(const struct process *process, enum process_stop stop,
         BUG("no stop to describe");
     case STOP_KILL:
         exit->exit_class = EXIT_KILLED;
-        snprintf(exit->reason, sizeof(exit->reason), "%s", process->kill_reason);
+        snprintf(exit->reason, sizeof(exit->reason), "%s",
+                 process->kill_reason == NULL ? "" : process->kill_reason);
         return;
     case STOP_DEADLINE:
         exit->exit_class = EXIT_CRASHED_TIMEOUT;
@@ -169,6 +172,7 @@ void process_release(struct process *process)
     INVARIANT(before > 0);
     if (before == 1) {
         free(atomic_load_explicit(&process->note, memory_order_relaxed));
+        free(process->kill_reason);
         process->body->destroy(process);
     }
 }

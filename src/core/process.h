@@ -134,7 +134,7 @@ struct process {
     atomic_uint_least64_t preemptions; /* owner writes, any thread reads */
     struct traffic traffic;            /* owner counts, any thread reads */
     atomic_uint_least64_t queued_ns;   /* any thread: when it was queued, for stealing */
-    char kill_reason[64];              /* written by whoever raised STOP_KILL, before the release */
+    char *kill_reason; /* set by whoever raised STOP_KILL, before the release; NULL: "" */
 
     /* What it is to others. Owner only, but where it says otherwise. */
     struct map links;          /* struct link by the peer's pid */
@@ -148,10 +148,10 @@ struct process {
     atomic_uint link_count, monitor_count, watcher_count; /* owner writes, any thread reads */
     struct reason *
         stop_reason; /* of STOP_EXIT and STOP_SHUTDOWN, and what others are told at the exit; held */
-    enum exit_class exit_class;          /* at the exit */
-    bool retired;                        /* at the exit: the node counts it no more */
     const struct process_quotas *quotas; /* constant */
     const char *namespace;               /* constant */
+    enum exit_class exit_class;          /* at the exit */
+    bool retired;                        /* at the exit: the node counts it no more */
     bool traps_exits;
     bool takes_stop;
     bool accepts_links;  /* constant */

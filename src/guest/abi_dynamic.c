@@ -7,6 +7,7 @@
 #include "guest/cache.h"
 #include "guest/dynamic.h"
 #include "guest/fetch.h"
+#include "guest/scratch.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -116,11 +117,11 @@ static int32_t gathered(struct order *order)
     if (EVP_DigestFinal_ex(order->hash, digest, &digest_bytes) != 1) {
         return ABI_NO_MEMORY;
     }
-    struct err err = {0};
+    struct err *err = scratch_err();
     struct bytes wasm = order->wasm;
     order->wasm = (struct bytes){0};
-    order->code = dynamic_load(order->dynamic, order->template, digest, &wasm, &err);
-    return order->code != NULL ? 0 : err.code == ERR_DENIED ? ABI_MISPLACED : abi_error_of(&err);
+    order->code = dynamic_load(order->dynamic, order->template, digest, &wasm, err);
+    return order->code != NULL ? 0 : err->code == ERR_DENIED ? ABI_MISPLACED : abi_error_of(err);
 }
 
 /* What the guest's memory holds; it stands still until the call is answered. True: go on in another turn. */
@@ -172,13 +173,13 @@ static int32_t begin_url(struct order *order, const struct dynamic_source *sourc
     fetch_request_limit(&request, grant);
     struct stream_waker waker = {.wake = holder_wake, .argument = process, .retain = holder_retain};
     struct pipe_end *writer = NULL;
-    struct err err = {0};
-    order->fetch = fetch_start(fetcher, &request, waker, &writer, &order->body, &err);
+    struct err *err = scratch_err();
+    order->fetch = fetch_start(fetcher, &request, waker, &writer, &order->body, err);
     if (order->fetch == NULL) {
-        if (err.code == ERR_DENIED) {
-            guest_log_denied(guest, "spawn_from", err.text);
+        if (err->code == ERR_DENIED) {
+            guest_log_denied(guest, "spawn_from", err->text);
         }
-        return abi_error_of(&err);
+        return abi_error_of(err);
     }
     guest->transfers++;
     pipe_set_owner(order->body, process);
@@ -200,10 +201,10 @@ static int32_t url_failed(struct order *order)
 /* What has come of its body. True: more may come, its process will be woken; or it is woken. */
 static bool receive(struct order *order, int32_t *ret_error)
 {
-    uint8_t piece[16 << 10];
+    uint8_t *piece = scratch_room(SCRATCH_BYTES);
     for (size_t received = 0; received < PIECE_BYTES;) {
         size_t read = 0;
-        switch (stream_read(pipe_stream(order->body), piece, sizeof piece, &read)) {
+        switch (stream_read(pipe_stream(order->body), piece, SCRATCH_BYTES, &read)) {
         case STREAM_OK:
             received += read;
             *ret_error = gather(order, piece, read);

@@ -3,6 +3,7 @@
 
 #include "guest/fetch.h"
 #include "guest/handle.h"
+#include "guest/scratch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -197,14 +198,14 @@ static int32_t start(struct guest *guest, const struct fetch_request *request,
     }
     struct pipe_end *writer = NULL;
     struct pipe_end *reader = NULL;
-    struct err err = {0};
+    struct err *err = scratch_err();
     struct stream_waker waker = {.wake = holder_wake, .argument = process, .retain = holder_retain};
-    struct fetch *fetch = fetch_start(fetcher, request, waker, &writer, &reader, &err);
+    struct fetch *fetch = fetch_start(fetcher, request, waker, &writer, &reader, err);
     if (fetch == NULL) {
-        if (err.code == ERR_DENIED) {
-            guest_log_denied(guest, "fetch", err.text);
+        if (err->code == ERR_DENIED) {
+            guest_log_denied(guest, "fetch", err->text);
         }
-        return abi_error_of(&err);
+        return abi_error_of(err);
     }
     if (!give_ends(guest, writer, reader, ret)) {
         fetch_destroy(fetch);
@@ -226,7 +227,7 @@ enum engine_call_result abi_fetch_start(struct engine_call *call)
         return ENGINE_CALL_TRAP;
     }
     const struct abi_fetch_options *options = &windows.options;
-    struct fetch_field fields[HEADERS_MAX];
+    struct fetch_field *fields = scratch_room(HEADERS_MAX * sizeof *fields);
     size_t count = 0;
     bool has_body = (options->flags & ABI_FETCH_BODY) != 0;
     bool counted = (options->flags & ABI_FETCH_LENGTH) != 0;

@@ -4,6 +4,7 @@
 #include "core/node.h"
 #include "core/supervisor.h"
 #include "guest/handle.h"
+#include "guest/scratch.h"
 
 #include <string.h>
 
@@ -286,10 +287,10 @@ static int32_t begin_call(struct engine_call *call, const struct call_request *w
         return ABI_INVALID;
     }
     bool no_more = process->ties >= process->quotas->ties_max;
-    struct err err; /* of a KiB, which a call that succeeds need not clear */
-    if (!monitor_call(process, (struct pid){wanted->pid}, request, ret_reference, &err)) {
+    struct err *err = scratch_err();
+    if (!monitor_call(process, (struct pid){wanted->pid}, request, ret_reference, err)) {
         abi_unmake_message(guest, request, handle);
-        int32_t number = abi_error_of(&err);
+        int32_t number = abi_error_of(err);
         return number == ABI_LIMIT && !no_more ? ABI_FULL : number;
     }
     traffic_sent(&process->traffic, 1, (uint32_t)wanted->size_bytes);

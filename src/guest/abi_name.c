@@ -1,6 +1,7 @@
 #include "guest/abi_internal.h"
 
 #include "core/node.h"
+#include "guest/scratch.h"
 
 #include <string.h>
 
@@ -14,13 +15,13 @@ static enum engine_call_result add(struct engine_call *call, enum registry_kind 
         return result;
     }
     struct process *process = guest_process(guest_of_call(call));
-    struct err err = {0};
+    struct err *err = scratch_err();
     if (!registry_add(node_registry(process->node), process, kind, &key.key, false, ret_holder,
-                      &err)) {
-        if (err.code == ERR_DENIED) {
-            guest_log_refused(guest_of_call(call), "register", err.text);
+                      err)) {
+        if (err->code == ERR_DENIED) {
+            guest_log_refused(guest_of_call(call), "register", err->text);
         }
-        return guest_answer(call, abi_error_of(&err));
+        return guest_answer(call, abi_error_of(err));
     }
     return guest_answer(call, 0);
 }

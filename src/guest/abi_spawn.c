@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "guest/abi_internal.h"
+#include "guest/scratch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -120,9 +121,9 @@ int32_t spawn_now(struct guest *guest, const struct spawn_target *target,
         .nursery = nursery,
     };
     struct pid pid = {0};
-    struct err err = {0};
-    if (!actor_spawn(process->node, target->line, &options, &pid, &ret->reference, &err)) {
-        return spawn_error(guest, &err);
+    struct err *err = scratch_err();
+    if (!actor_spawn(process->node, target->line, &options, &pid, &ret->reference, err)) {
+        return spawn_error(guest, err);
     }
     ret->pid = pid.raw;
     return 0;

@@ -2,6 +2,7 @@
 
 #include "core/node.h"
 #include "guest/abi_spawn.h"
+#include "guest/scratch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -200,10 +201,10 @@ static int32_t start_supervisor(struct guest *guest, const struct abi_supervisor
         return ABI_LIMIT;
     }
     struct process *supervisor = NULL;
-    struct err err = {0};
-    if (!supervisor_start(process->node, &options, &supervisor, &err)) {
+    struct err *err = scratch_err();
+    if (!supervisor_start(process->node, &options, &supervisor, err)) {
         nursery_leave(family->nursery);
-        return spawn_error(guest, &err);
+        return spawn_error(guest, err);
     }
     *ret_pid = supervisor->pid.raw;
     process_release(supervisor);

@@ -3,6 +3,7 @@
 #include "core/link.h"
 #include "core/monitor.h"
 #include "core/node.h"
+#include "guest/scratch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,9 +20,9 @@ enum engine_call_result abi_link(struct engine_call *call)
             return guest_answer(call, ABI_DENIED);
         }
     }
-    struct err err = {0};
-    if (!link_add(&guest->process, (struct pid){call->arguments[0]}, &err)) {
-        return guest_answer(call, abi_error_of(&err));
+    struct err *err = scratch_err();
+    if (!link_add(&guest->process, (struct pid){call->arguments[0]}, err)) {
+        return guest_answer(call, abi_error_of(err));
     }
     return guest_answer(call, 0);
 }
@@ -48,10 +49,10 @@ enum engine_call_result abi_unlink(struct engine_call *call)
 enum engine_call_result abi_monitor(struct engine_call *call)
 {
     uint64_t reference = 0;
-    struct err err = {0};
+    struct err *err = scratch_err();
     if (!monitor_add(guest_process(guest_of_call(call)), (struct pid){call->arguments[0]},
-                     &reference, &err)) {
-        return abi_answer_wide(call, abi_error_of(&err));
+                     &reference, err)) {
+        return abi_answer_wide(call, abi_error_of(err));
     }
     return abi_answer_wide(call, (int64_t)reference);
 }

@@ -1,6 +1,7 @@
 #include "guest/abi_internal.h"
 
 #include "core/alarm.h"
+#include "guest/scratch.h"
 
 /* Make the message and start the timer: (label, data, size) are in `arguments`. */
 static enum engine_call_result start(struct engine_call *call, uint64_t pid, uint64_t label,
@@ -17,11 +18,11 @@ static enum engine_call_result start(struct engine_call *call, uint64_t pid, uin
         return abi_answer_wide(call, ABI_INVALID);
     }
     uint64_t reference = 0;
-    struct err err = {0};
+    struct err *err = scratch_err();
     if (!alarm_start(&guest->process, (struct pid){pid}, after_ns, every_ns, message, &reference,
-                     &err)) {
+                     err)) {
         message_destroy(message);
-        return abi_answer_wide(call, abi_error_of(&err));
+        return abi_answer_wide(call, abi_error_of(err));
     }
     return abi_answer_wide(call, (int64_t)reference);
 }

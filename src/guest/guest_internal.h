@@ -26,10 +26,7 @@ struct guest {
     struct engine_fiber *fiber;    /* owner; NULL once reclaimed */
     const struct guest_role *role; /* constant */
     void *context;                 /* constant */
-    unsigned seat;                 /* constant: the worker whose engine it was born in */
     struct edition *edition;       /* owner: the code that it runs; a reference until reclaimed */
-    bool yielded;                  /* owner: its tick said yield in this turn */
-    bool full;                     /* owner: the engine had no room for it */
     struct log_window log;         /* owner */
     struct nursery *born_in;       /* constant once started: where it is counted; NULL: nowhere */
     struct nursery *nursery;       /* owner: counts its own children; NULL: never had one */
@@ -37,13 +34,16 @@ struct guest {
     struct fetch_table *fetches; /* owner: requests to others (abi_fetch.c); NULL: never had one */
     struct order *order;         /* owner: a spawn_from() under way (abi_dynamic.c); NULL: none */
     struct post *post;    /* owner: mail and calls under way (abi_internal.h); NULL: none ever */
-    bool announced;       /* owner: a service that has said that it has started */
-    bool asked_to_stop;   /* owner: it was told so: its return is a shutdown */
-    bool left;            /* owner: by exit(): it stays parked in that call until it is reclaimed */
     struct exit *leaving; /* owner: of the turn under way, what exit() fills */
-    bool streams;         /* owner: see guest_begin_stream() */
-    struct network_policy *network;     /* constant: its grant's, retained; NULL: nothing */
-    unsigned transfers;                 /* owner: requests of a component that are under way */
+    struct network_policy *network; /* constant: its grant's, retained; NULL: nothing */
+    unsigned seat;                  /* constant: the worker whose engine it was born in */
+    unsigned transfers;             /* owner: requests of a component that are under way */
+    bool yielded;                   /* owner: its tick said yield in this turn */
+    bool full;                      /* owner: the engine had no room for it */
+    bool announced;                 /* owner: a service that has said that it has started */
+    bool asked_to_stop;             /* owner: it was told so: its return is a shutdown */
+    bool left;    /* owner: by exit(): it stays parked in that call until it is reclaimed */
+    bool streams; /* owner: see guest_begin_stream() */
     atomic_uint_least64_t memory_bytes; /* the engine writes, any thread reads: of linear memory */
 };
 

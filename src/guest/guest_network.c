@@ -6,6 +6,7 @@
 #include "guest/fetch.h"
 #include "guest/guest_internal.h"
 #include "guest/network.h"
+#include "guest/scratch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +124,7 @@ static bool start(struct guest_fetch *own, struct fetcher *fetcher,
 {
     struct guest *guest = own->guest;
     const struct grant *grant = guest->grant;
-    struct fetch_field fields[FIELDS_MAX];
+    struct fetch_field *fields = scratch_room(FIELDS_MAX * sizeof *fields);
     if (from->header_count > FIELDS_MAX) {
         return err_set(err, ERR_INPUT, "more than %d header lines", FIELDS_MAX);
     }
@@ -179,9 +180,9 @@ static void *begin(void *process, const struct engine_fetch_request *request,
         return NULL;
     }
     own->guest = guest;
-    struct err err = {0};
-    if (!start(own, fetcher, request, &err)) {
-        *ret_error = refusal_of(guest, &err);
+    struct err *err = scratch_err();
+    if (!start(own, fetcher, request, err)) {
+        *ret_error = refusal_of(guest, err);
         free(own);
         return NULL;
     }

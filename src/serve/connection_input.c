@@ -40,12 +40,13 @@ static void open_exchange(struct connection *connection)
     id_format(pid_next(&lane->ids).raw, request->id);
     caller_sign(&connection->caller, request);
     exchange->logged = connection->site->options.access_log;
+    lane_take_spans(lane, exchange);
     exchange_open(exchange, &connection->carrier, connection->site->options.stream_buffer_bytes);
     lane_count(&lane->requests);
     connection->phase = CONNECTION_OPEN;
     connection->read_deadline_ns = 0;
     connection->body_bytes = connection->window_bytes = 0;
-    connection->http1.trailers = &exchange->trailers;
+    connection->http1.trailers = exchange_body_lines(exchange);
     connection->body_failed = 0;
     connection->dispatched = connection->complete = connection->body_wanted = false;
     connection->continued = connection->head_out = connection->answered = false;

@@ -291,14 +291,14 @@ static char *frame_chunk(char *gather, size_t *size)
 /* The last chunk, with trailers for who has said that they are no surprise (RFC 9110, 6.5.1) and if they fit. Returns its size. */
 static size_t end_chunks(const struct exchange *exchange, char *ret, size_t room)
 {
-    const struct bytes *trailers = &exchange->out_trailers;
-    const struct header *te = trailers->size == 0 ? NULL
-                                                  : request_header(&exchange->request, "te", 2);
+    struct text trailers = exchange_out_trailers(exchange);
+    const struct header *te = trailers.size == 0 ? NULL
+                                                 : request_header(&exchange->request, "te", 2);
     bool wanted = te != NULL && field_list_has(te->value, "trailers", 8);
-    size_t size = wanted && trailers->size + 5 <= room ? trailers->size : 0;
+    size_t size = wanted && trailers.size + 5 <= room ? trailers.size : 0;
     memcpy(ret, "0\r\n", 3);
     if (size > 0) {
-        memcpy(ret + 3, trailers->data, size);
+        memcpy(ret + 3, trailers.data, size);
     }
     memcpy(ret + 3 + size, "\r\n", 2);
     return size + 5;

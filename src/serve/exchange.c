@@ -26,13 +26,19 @@ static void let_go(struct exchange *exchange)
 
 static void close_streams(struct exchange *exchange)
 {
-    if (exchange->body_open) {
-        stream_fini(&exchange->body);
+    struct exchange_intake *intake = TAKE(exchange->intake);
+    if (intake != NULL) {
+        stream_fini(&intake->body);
+        bytes_fini(&intake->trailers);
+        free(intake);
     }
-    if (exchange->out_open) {
-        stream_fini(&exchange->out);
+    struct exchange_flow *flow = TAKE(exchange->flow);
+    if (flow != NULL) {
+        INVARIANT(!flow->heartbeat.armed);
+        stream_fini(&flow->out);
+        bytes_fini(&flow->trailers);
+        free(flow);
     }
-    exchange->body_open = exchange->out_open = false;
 }
 
 static void lose_session(struct exchange *exchange)
@@ -117,7 +123,6 @@ struct exchange *exchange_create(const struct exchange_home *home)
     atomic_init(&exchange->references, 1);
     exchange->home = home;
     exchange->news.run = news_run;
-    heartbeat_init(&exchange->heartbeat);
     exchange->file = -1;
     return exchange;
 }
@@ -138,8 +143,6 @@ void exchange_release(struct exchange *exchange)
     close_streams(exchange);
     request_fini(&exchange->request);
     bytes_fini(&exchange->content);
-    bytes_fini(&exchange->trailers);
-    bytes_fini(&exchange->out_trailers);
     lock_fini(&exchange->lock);
     free(exchange);
 }
@@ -167,8 +170,6 @@ void exchange_recycle(struct exchange *exchange)
     keep_small(&exchange->content);
     request_reset(&exchange->request);
     bytes_clear(&exchange->content);
-    bytes_fini(&exchange->trailers);
-    bytes_fini(&exchange->out_trailers);
     exchange->completed = false;
     exchange->carrier = NULL;
     exchange->dispatching = exchange->left = exchange->gone = exchange->finished = false;
@@ -180,7 +181,6 @@ void exchange_recycle(struct exchange *exchange)
     exchange->has_date = exchange->has_server = exchange->cut = false;
     exchange->whole = exchange->refused = exchange->coding_failed = exchange->events = false;
     exchange->shaping = NULL;
-    heartbeat_reset(&exchange->heartbeat);
     exchange->written = exchange->sent_bytes = 0;
     exchange->status = exchange->sent_status = 0;
     exchange->offers = NULL;
@@ -244,14 +244,16 @@ void exchange_open(struct exchange *exchange, struct exchange_carrier *carrier, 
 {
     exchange->carrier = carrier;
     exchange->stream_bytes = stream_bytes;
-    if (exchange->request.has_body) {
-        stream_init(&exchange->body, stream_bytes);
-        stream_set_reader(&exchange->body, (struct stream_waker){.wake = exchange_wake_by_stream,
-                                                                 .argument = exchange});
-        stream_set_writer(&exchange->body, (struct stream_waker){.wake = exchange_tell_by_stream,
-                                                                 .argument = exchange});
-        exchange->body_open = true;
+    struct exchange_intake *intake = NULL;
+    if (exchange->request.has_body && (intake = malloc(sizeof *intake)) != NULL) {
+        intake->trailers = (struct bytes){0};
+        stream_init(&intake->body, stream_bytes);
+        stream_set_reader(&intake->body, (struct stream_waker){.wake = exchange_wake_by_stream,
+                                                               .argument = exchange});
+        stream_set_writer(&intake->body, (struct stream_waker){.wake = exchange_tell_by_stream,
+                                                               .argument = exchange});
     }
+    exchange->intake = intake;
     exchange_hold(exchange,
                   (long long)(exchange->request.arena.capacity + exchange->request.spans.capacity));
 }
@@ -277,8 +279,11 @@ struct exchange_view exchange_look(struct exchange *exchange)
 
 size_t exchange_body_room(struct exchange *exchange)
 {
+    if (exchange->intake == NULL) {
+        return exchange->stream_bytes; /* Whatever comes is dropped. */
+    }
     lock_take(&exchange->lock);
-    size_t room = exchange->stream_bytes - stream_pending(&exchange->body);
+    size_t room = exchange->stream_bytes - stream_pending(&exchange->intake->body);
     if (room == 0) {
         /* Under the lock: the reader cannot have drained the stream and asked in between. */
         exchange->body_wanted = false;
@@ -289,8 +294,11 @@ size_t exchange_body_room(struct exchange *exchange)
 
 size_t exchange_body_unread(struct exchange *exchange)
 {
+    if (exchange->intake == NULL) {
+        return 0;
+    }
     lock_take(&exchange->lock);
-    size_t unread = stream_pending(&exchange->body);
+    size_t unread = stream_pending(&exchange->intake->body);
     if (unread > 0) {
         exchange->body_wanted = false; /* As above. */
     }
@@ -300,47 +308,71 @@ size_t exchange_body_unread(struct exchange *exchange)
 
 void exchange_body_add(struct exchange *exchange, struct text piece)
 {
+    if (exchange->intake == NULL) {
+        return;
+    }
+    struct stream *body = &exchange->intake->body;
     size_t taken = 0;
-    enum stream_result result = stream_write(&exchange->body, piece.data, piece.size, &taken);
+    enum stream_result result = stream_write(body, piece.data, piece.size, &taken);
     if (result == STREAM_OK) {
         exchange_hold(exchange, (long long)taken);
     }
     if (taken < piece.size) {
-        stream_abort(&exchange->body, EXCHANGE_NO_MEMORY); /* There was room: memory was not. */
+        stream_abort(body, EXCHANGE_NO_MEMORY); /* There was room: memory was not. */
     }
+}
+
+struct bytes *exchange_body_lines(struct exchange *exchange)
+{
+    return exchange->intake == NULL ? NULL : &exchange->intake->trailers;
 }
 
 bool exchange_body_trailers(struct exchange *exchange, struct text piece)
 {
-    return bytes_append(&exchange->trailers, piece.data, piece.size);
+    struct bytes *lines = exchange_body_lines(exchange);
+    return lines == NULL || bytes_append(lines, piece.data, piece.size);
 }
 
 void exchange_body_end(struct exchange *exchange)
 {
-    if (exchange->trailers.capacity > 0) {
-        exchange_hold(exchange, (long long)exchange->trailers.capacity);
+    struct exchange_intake *intake = exchange->intake;
+    if (intake == NULL) {
+        return;
     }
-    stream_end(&exchange->body);
+    if (intake->trailers.capacity > 0) {
+        exchange_hold(exchange, (long long)intake->trailers.capacity);
+    }
+    stream_end(&intake->body);
 }
 
 void exchange_body_fail(struct exchange *exchange, enum exchange_result result)
 {
-    stream_abort(&exchange->body, (int)result);
+    if (exchange->intake != NULL) {
+        stream_abort(&exchange->intake->body, (int)result);
+    }
 }
 
 enum stream_result exchange_out_read(struct exchange *exchange, void *data, size_t size_bytes,
                                      size_t *ret_read)
 {
-    bool between = heartbeat_is_between(&exchange->heartbeat);
-    enum stream_result result = stream_read(&exchange->out, data, size_bytes, ret_read);
+    struct exchange_flow *flow = exchange->flow;
+    bool between = heartbeat_is_between(&flow->heartbeat);
+    enum stream_result result = stream_read(&flow->out, data, size_bytes, ret_read);
     if (result == STREAM_OK) {
         exchange_hold(exchange, -(long long)*ret_read);
-        heartbeat_sent(exchange);
+        heartbeat_sent(flow);
     } else if (result == STREAM_WAIT) {
-        *ret_read = heartbeat_take(exchange, between, data, size_bytes);
+        *ret_read = heartbeat_take(flow, between, data, size_bytes);
         result = *ret_read > 0 ? STREAM_OK : STREAM_WAIT;
     }
     return result;
+}
+
+struct text exchange_out_trailers(const struct exchange *exchange)
+{
+    const struct exchange_flow *flow = exchange->flow;
+    return flow == NULL ? (struct text){0}
+                        : (struct text){(const char *)flow->trailers.data, flow->trailers.size};
 }
 
 bool exchange_dismiss(struct exchange *exchange)
@@ -361,11 +393,13 @@ void exchange_leave(struct exchange *exchange, bool gone)
 {
     lock_take(&exchange->lock);
     INVARIANT(!exchange->left);
-    heartbeat_stop(&exchange->heartbeat);
     exchange->left = true;
     exchange->gone = gone;
     bool finished = exchange->finished;
     enum exchange_answer answer = exchange->answer;
+    if (answer == ANSWER_STREAM) { /* else nobody has asked for a heartbeat yet */
+        heartbeat_stop(&exchange->flow->heartbeat);
+    }
     exchange->carrier = NULL;
     lock_release(&exchange->lock);
     /* An upgrade that nobody took over: who waits behind it may hold the exchange, so now or never. */
@@ -376,14 +410,14 @@ void exchange_leave(struct exchange *exchange, bool gone)
         }
         return;
     }
-    if (exchange->body_open) {
-        stream_abort(&exchange->body, EXCHANGE_CLOSED); /* Nothing, if it was complete. */
+    if (exchange->intake != NULL) {
+        stream_abort(&exchange->intake->body, EXCHANGE_CLOSED); /* Nothing, if it was complete. */
     }
     if (!gone) {
         return;
     }
     if (answer == ANSWER_STREAM) {
-        stream_close(&exchange->out);
+        stream_close(&exchange->flow->out);
     }
     wake_answerer(exchange, true);
 }

@@ -3,6 +3,7 @@
 #include "serve/exchange_internal.h"
 #include "serve/field.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const struct request *exchange_request(const struct exchange *exchange)
@@ -43,7 +44,11 @@ enum exchange_result exchange_read(struct exchange *exchange, void *data, size_t
     if (!exchange->request.has_body) {
         return EXCHANGE_ENDED;
     }
-    enum stream_result result = stream_read(&exchange->body, data, size_bytes, ret_read);
+    if (exchange->intake == NULL) {
+        return EXCHANGE_NO_MEMORY;
+    }
+    struct stream *body = &exchange->intake->body;
+    enum stream_result result = stream_read(body, data, size_bytes, ret_read);
     switch (result) {
     case STREAM_OK:
         exchange_hold(exchange, -(long long)*ret_read);
@@ -56,7 +61,7 @@ enum exchange_result exchange_read(struct exchange *exchange, void *data, size_t
     case STREAM_CLOSED:
         return EXCHANGE_CLOSED;
     case STREAM_ABORTED:
-        return (enum exchange_result)stream_reason(&exchange->body);
+        return (enum exchange_result)stream_reason(body);
     }
     BUG("stream result %d", (int)result);
 }
@@ -208,6 +213,24 @@ struct begin {
     uint64_t heartbeat_ns;
 };
 
+/* NULL: out of memory. */
+static struct exchange_flow *open_flow(struct exchange *exchange, bool coded)
+{
+    struct exchange_flow *flow = calloc(1, sizeof *flow);
+    if (flow == NULL) {
+        return NULL;
+    }
+    flow->exchange = exchange;
+    heartbeat_init(&flow->heartbeat);
+    stream_init(&flow->out, exchange->stream_bytes + (coded ? COMPRESSOR_TAIL_BYTES : 0));
+    stream_set_reader(&flow->out,
+                      (struct stream_waker){.wake = exchange_tell_by_stream, .argument = exchange});
+    stream_set_writer(&flow->out,
+                      (struct stream_waker){.wake = exchange_wake_by_stream, .argument = exchange});
+    exchange->flow = flow;
+    return flow;
+}
+
 static enum exchange_result begin(struct exchange *exchange, unsigned status,
                                   const struct header *headers, size_t header_count,
                                   const struct begin *how)
@@ -231,17 +254,16 @@ static enum exchange_result begin(struct exchange *exchange, unsigned status,
         return EXCHANGE_NO_MEMORY;
     }
     exchange->length = coded ? UINT64_MAX : length;
-    stream_init(&exchange->out, exchange->stream_bytes + (coded ? COMPRESSOR_TAIL_BYTES : 0));
-    stream_set_reader(&exchange->out,
-                      (struct stream_waker){.wake = exchange_tell_by_stream, .argument = exchange});
-    stream_set_writer(&exchange->out,
-                      (struct stream_waker){.wake = exchange_wake_by_stream, .argument = exchange});
-    exchange->out_open = true;
+    struct exchange_flow *flow = open_flow(exchange, coded);
+    if (flow == NULL) {
+        exchange_end_coding(exchange);
+        return EXCHANGE_NO_MEMORY;
+    }
     exchange_hold(exchange, (long long)exchange->content.size);
     exchange->whole = how->whole; /* No lock: these are told of with the answer. */
     exchange->events = how->events;
-    exchange->heartbeat.period_ns = sends_body(exchange) ? how->heartbeat_ns : 0;
-    exchange->heartbeat.encoding = choice.encoding;
+    flow->heartbeat.period_ns = sends_body(exchange) ? how->heartbeat_ns : 0;
+    flow->heartbeat.encoding = choice.encoding;
     if (exchange->compressor != NULL && how->events) {
         exchange_open_coding(exchange);
     }
@@ -275,7 +297,7 @@ enum exchange_result exchange_begin_events(struct exchange *exchange, const stru
 void exchange_set_within(struct exchange *exchange, bool within)
 {
     /* Release: pairs with the acquire in heartbeat_is_between(). */
-    atomic_store_explicit(&exchange->heartbeat.within, within, memory_order_release);
+    atomic_store_explicit(&exchange->flow->heartbeat.within, within, memory_order_release);
 }
 
 /* While the node holds too much, a stream takes little at a time, and nothing while some of it still
@@ -302,7 +324,7 @@ enum exchange_result exchange_write(struct exchange *exchange, const void *data,
         return EXCHANGE_OK;
     }
     if (!holding_has_room(exchange->home->holding, 0)) {
-        if (stream_await_reader(&exchange->out)) {
+        if (stream_await_reader(&exchange->flow->out)) {
             return EXCHANGE_WAIT;
         }
         size_bytes = size_bytes < PRESSED_BYTES ? size_bytes : PRESSED_BYTES;
@@ -310,7 +332,7 @@ enum exchange_result exchange_write(struct exchange *exchange, const void *data,
     if (UNLIKELY(exchange->compressor != NULL)) {
         return exchange_write_coded(exchange, data, size_bytes, ret_written);
     }
-    enum stream_result result = stream_write(&exchange->out, data, size_bytes, ret_written);
+    enum stream_result result = stream_write(&exchange->flow->out, data, size_bytes, ret_written);
     switch (result) {
     case STREAM_OK:
         exchange->written += *ret_written;
@@ -353,12 +375,16 @@ static bool is_dismissed(struct exchange *exchange)
     lock_take(&exchange->lock);
     bool dismissed = exchange->dismissed;
     lock_release(&exchange->lock);
-    return dismissed && !atomic_load_explicit(&exchange->heartbeat.within, memory_order_relaxed);
+    return dismissed &&
+           !atomic_load_explicit(&exchange->flow->heartbeat.within, memory_order_relaxed);
 }
 
 struct text exchange_trailers(const struct exchange *exchange)
 {
-    return (struct text){(const char *)exchange->trailers.data, exchange->trailers.size};
+    const struct exchange_intake *intake = exchange->intake;
+    return intake == NULL
+               ? (struct text){0}
+               : (struct text){(const char *)intake->trailers.data, intake->trailers.size};
 }
 
 void exchange_complete(struct exchange *exchange, const struct header *trailers,
@@ -377,17 +403,17 @@ void exchange_complete(struct exchange *exchange, const struct header *trailers,
         }
         exchange_end_coding(exchange);
     }
-    struct shaped_lines lines = {.content = &exchange->out_trailers,
-                                 .max_bytes = EXCHANGE_HEAD_MAX};
+    struct bytes *behind = &exchange->flow->trailers;
+    struct shaped_lines lines = {.content = behind, .max_bytes = EXCHANGE_HEAD_MAX};
     if (!shaping_add_plain(&lines, trailers, trailer_count)) {
-        bytes_clear(&exchange->out_trailers); /* Nobody may depend on them. */
+        bytes_clear(behind); /* Nobody may depend on them. */
     }
-    exchange_hold(exchange, (long long)exchange->out_trailers.capacity);
+    exchange_hold(exchange, (long long)behind->capacity);
     lock_take(&exchange->lock);
     exchange->completed = true;
     lock_release(&exchange->lock);
     /* After `completed`, as in exchange_finish(). */
-    stream_end(&exchange->out);
+    stream_end(&exchange->flow->out);
 }
 
 void exchange_finish(struct exchange *exchange, const struct exchange_outcome *outcome)
@@ -426,7 +452,7 @@ void exchange_finish(struct exchange *exchange, const struct exchange_outcome *o
         exchange->home->ended(exchange);
     } else if (streams) {
         /* After `finished`: who reads the end of the stream knows whether it ended well. */
-        stream_end(&exchange->out);
+        stream_end(&exchange->flow->out);
     }
     if (news) {
         exchange_deliver_news(exchange);

@@ -83,7 +83,7 @@ void exchange_open_coding(struct exchange *exchange)
     AUTO(bytes_finip) struct bytes begin = {0};
     size_t written = 0;
     bool good = compressor_begin(exchange->compressor, &begin) &&
-                stream_write(&exchange->out, begin.data, begin.size, &written) == STREAM_OK &&
+                stream_write(&exchange->flow->out, begin.data, begin.size, &written) == STREAM_OK &&
                 written == begin.size;
     exchange->coding_failed = !good;
     exchange_hold(exchange, (long long)written);
@@ -108,7 +108,7 @@ enum exchange_result exchange_write_coded(struct exchange *exchange, const void 
     }
     /* Room first: what has been compressed can be neither held back nor taken back. */
     size_t bound = compressor_bound(bite) + COMPRESSOR_TAIL_BYTES;
-    if (stream_room(&exchange->out, bound) < bound) {
+    if (stream_room(&exchange->flow->out, bound) < bound) {
         return EXCHANGE_WAIT;
     }
     AUTO(bytes_finip) struct bytes coded = {0};
@@ -120,7 +120,7 @@ enum exchange_result exchange_write_coded(struct exchange *exchange, const void 
     INVARIANT(coded.size + COMPRESSOR_TAIL_BYTES <= bound);
     size_t written = 0;
     enum stream_result result = coded.size == 0 ? STREAM_OK
-                                                : stream_write(&exchange->out, coded.data,
+                                                : stream_write(&exchange->flow->out, coded.data,
                                                                coded.size, &written);
     exchange_hold(exchange, (long long)written);
     if (result == STREAM_CLOSED) {
@@ -146,7 +146,7 @@ bool exchange_complete_coding(struct exchange *exchange)
     }
     INVARIANT(tail.size <= COMPRESSOR_TAIL_BYTES);
     size_t written = 0;
-    enum stream_result result = stream_write(&exchange->out, tail.data, tail.size, &written);
+    enum stream_result result = stream_write(&exchange->flow->out, tail.data, tail.size, &written);
     exchange_hold(exchange, (long long)written);
     /* Nobody is left who could mistake it for the whole. */
     return result == STREAM_CLOSED || written == tail.size;

@@ -2,8 +2,8 @@
  * @file
  * The layout of an exchange and its connection's side. For connections, their access log and tests.
  *
- * The two sides meet in three places: the flags under `lock`; the stream `body` (connection writes);
- * the stream `out` (answering side writes). Everything the answering side prepares beforehand (head
+ * The two sides meet in three places: the flags under `lock`; the stream `intake->body` (connection writes);
+ * the stream `flow->out` (answering side writes). Everything the answering side prepares beforehand (head
  * lines, a whole body) becomes the connection's with the flag that announces it.
  */
 #pragma once
@@ -38,6 +38,20 @@ struct exchange_home {
     struct holding *holding; /**< Where the bytes that exchanges hold are counted. */
 };
 
+/** Of an exchange whose request has a body. */
+struct exchange_intake {
+    struct stream body;    /* connection writes */
+    struct bytes trailers; /* connection's, until the end of `body` */
+};
+
+/** Of an exchange whose answer is a stream: most are not, and those that wait should not be large. */
+struct exchange_flow {
+    struct exchange *exchange;
+    struct stream out; /* answering side writes */
+    struct heartbeat heartbeat;
+    struct bytes trailers; /* answering side's until `completed`: header lines */
+};
+
 struct exchange {
     struct request request; /* constant once dispatched */
     struct lock lock;
@@ -54,9 +68,9 @@ struct exchange {
     bool dismissed;                /* guarded by lock: it was told that it is gone, but it is not */
     bool body_wanted;              /* guarded by lock: the reader waited since it was last full */
     bool waking;                   /* guarded by lock: the waker is being called */
-    enum exchange_answer answer;   /* guarded by lock */
     bool whole;                    /* guarded by lock: the stream is a whole answer, see view */
     bool completed;                /* guarded by lock: all of the stream was written */
+    enum exchange_answer answer;   /* guarded by lock */
     struct exchange_waker waker;   /* guarded by lock */
     struct exchange_outcome outcome; /* guarded by lock; constant once finished */
 
@@ -64,13 +78,13 @@ struct exchange {
      * of the outcome once it is finished. */
     unsigned status;
     bool has_date, has_server;
+    bool refused;      /* answering side only: an answer was not taken, for lack of room */
+    bool events;       /* as `status`: a stream of events, whose bytes must not wait for others */
     size_t line_bytes; /* of `content`: header lines; the rest is the body */
     struct bytes content;
-    uint64_t length;  /* of the body; UINT64_MAX: unknown */
-    uint64_t written; /* answering side only */
-    bool refused;     /* answering side only: an answer was not taken, for lack of room */
-    bool events;      /* as `status`: a stream of events, whose bytes must not wait for others */
-    struct heartbeat heartbeat;
+    uint64_t length;            /* of the body; UINT64_MAX: unknown */
+    uint64_t written;           /* answering side only */
+    struct exchange_flow *flow; /* of a STREAM, from then on; else NULL */
 
     /* A body that is compressed; answering side only. Its `length` is then unknown to the connection. */
     struct compressor *compressor;
@@ -84,18 +98,14 @@ struct exchange {
     struct session *session;
     const char *offers; /* with a 426: what may be asked for; NULL: nothing. Constant text */
 
-    struct bytes trailers;     /* connection's, until the end of `body`: of the request */
-    struct bytes out_trailers; /* answering side's until `completed`: header lines */
-
-    struct stream body, out;
-    bool body_open, out_open; /* initialised; body: constant once dispatched, out: with answer */
+    struct exchange_intake *intake; /* constant once opened; NULL: no body, or no memory for it */
 
     /* Home's thread only until `left`; for the log. */
     unsigned sent_status;        /* 0: no head was sent */
     bool cut;                    /* the client did not get the whole answer */
+    bool logged;                 /* wants a line in the access log */
     uint64_t sent_bytes;         /* of the body, given to the connection */
     uint64_t began_ns, ended_ns; /* monotonic */
-    bool logged;                 /* wants a line in the access log */
 };
 
 /** A new one with one reference, or NULL: out of memory. */
@@ -107,7 +117,8 @@ bool exchange_is_free(const struct exchange *exchange);
 /** Make a free one as good as new, keeping small storage. */
 void exchange_recycle(struct exchange *exchange);
 
-/** The head is complete: count its memory, open the body's stream if there is one. */
+/** The head is complete: count its memory, open the body's stream if there is one. Without memory for it the body is dropped, and
+ *  exchange_read() says so. */
 void exchange_open(struct exchange *exchange, struct exchange_carrier *carrier,
                    size_t stream_bytes);
 
@@ -134,6 +145,9 @@ size_t exchange_body_unread(struct exchange *exchange);
 /** Hand over a piece of the body, of at most that size. */
 void exchange_body_add(struct exchange *exchange, struct text piece);
 
+/** Where its trailers go; NULL: nowhere. */
+struct bytes *exchange_body_lines(struct exchange *exchange);
+
 /** Some of the trailers' "name: value" lines, each ended by a newline, in front of exchange_body_end(). False: out of memory. */
 bool exchange_body_trailers(struct exchange *exchange, struct text piece) MUST_USE;
 
@@ -142,6 +156,9 @@ void exchange_body_end(struct exchange *exchange);
 
 /** The body failed: exchange_read() answers `result` from now on. */
 void exchange_body_fail(struct exchange *exchange, enum exchange_result result);
+
+/** Behind a streamed answer that is completed: header lines, perhaps none. */
+struct text exchange_out_trailers(const struct exchange *exchange);
 
 /** The server ends: whoever writes a stream of events hears that nobody listens any more, though the client is still there.
  *  It gets what was written and then, when the process is out, an end of the stream, unless that stands within an event.

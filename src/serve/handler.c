@@ -1,6 +1,7 @@
 #include "serve/handler.h"
 
 #include "core/node.h"
+#include "guest/scratch.h"
 #include "serve/handler_rusm.h"
 #include "serve/visit.h"
 #include "serve/websocket_guest.h"
@@ -170,7 +171,8 @@ static void handler_dispatch(struct exchange *exchange, void *target, struct loo
      * this thread only, so none can come before visit->process is set. */
     exchange_attach(exchange, (struct exchange_waker){
                                   .wake = visit_wake, .gone = visit_gone, .argument = visit});
-    struct err err = {0};
+    struct err err;
+    err_clear(&err);
     if (!guest_spawn(loop->worker.node, handler->component, &options, &loop->worker,
                      &visit->process, &err)) {
         exchange_detach(exchange);
@@ -285,7 +287,7 @@ enum engine_call_result host_respond(struct engine_call *call)
         return ENGINE_CALL_TRAP;
     }
     size_t size = (uint32_t)call->arguments[4];
-    struct header headers[ANSWER_HEADERS_MAX];
+    struct header *headers = scratch_room(ANSWER_HEADERS_MAX * sizeof *headers);
     size_t count = 0;
     if (!visit_split_headers((const char *)lines, (uint32_t)call->arguments[2], headers, &count)) {
         return guest_answer(call, ABI_INVALID);
@@ -317,7 +319,7 @@ enum engine_call_result host_respond_begin(struct engine_call *call)
     if (lines == NULL) {
         return ENGINE_CALL_TRAP;
     }
-    struct header headers[ANSWER_HEADERS_MAX];
+    struct header *headers = scratch_room(ANSWER_HEADERS_MAX * sizeof *headers);
     size_t count = 0;
     int64_t length = (int64_t)call->arguments[3];
     if (length < -1 ||

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/number.h"
+#include "guest/scratch.h"
 #include "serve/field.h"
 #include "serve/visit.h"
 
@@ -74,7 +75,7 @@ static enum engine_http_result on_read(void *process, uint8_t *data, size_t capa
 static size_t on_trailers(void *process, struct engine_header *ret, size_t capacity)
 {
     struct text lines = exchange_trailers(visit_of_process(process)->exchange);
-    struct header headers[ANSWER_HEADERS_MAX];
+    struct header *headers = scratch_room(ANSWER_HEADERS_MAX * sizeof *headers);
     size_t count = 0, kept = 0;
     if (!visit_split_headers(lines.data, lines.size, headers, &count)) {
         return 0; /* More than anybody has a use for. */
@@ -178,31 +179,31 @@ static enum engine_http_result on_answer(void *process, const struct engine_http
 {
     struct visit *visit = visit_of_process(process);
     struct exchange *exchange = visit->exchange;
-    struct lines lines;
+    struct lines *lines = scratch_room(sizeof *lines);
     *ret_taken = 0;
-    if (!sort_lines(answer->headers, answer->header_count, &lines)) {
+    if (!sort_lines(answer->headers, answer->header_count, lines)) {
         return ENGINE_HTTP_REFUSED;
     }
-    bool events = lines.events && answer->status == 200 && lines.length == UINT64_MAX;
+    bool events = lines->events && answer->status == 200 && lines->length == UINT64_MAX;
     if (visit->handler->events_only && !events && !visit_is_refusal(answer->status)) {
         return ENGINE_HTTP_REFUSED;
     }
-    bool fits = lines.length == UINT64_MAX || lines.length == answer->size_bytes;
+    bool fits = lines->length == UINT64_MAX || lines->length == answer->size_bytes;
     bool whole = answer->complete && fits && !events &&
                  answer->size_bytes <=
-                     exchange_whole_max(exchange, answer->status, lines.headers, lines.count);
+                     exchange_whole_max(exchange, answer->status, lines->headers, lines->count);
     enum exchange_result result;
     if (whole) {
-        result = exchange_respond(exchange, answer->status, lines.headers, lines.count,
+        result = exchange_respond(exchange, answer->status, lines->headers, lines->count,
                                   answer->data, answer->size_bytes);
         *ret_taken = answer->size_bytes;
     } else if (events) {
-        result = begin_events(visit, &lines);
+        result = begin_events(visit, lines);
     } else if (answer->complete && fits) {
-        result = exchange_begin_whole(exchange, answer->status, lines.headers, lines.count,
+        result = exchange_begin_whole(exchange, answer->status, lines->headers, lines->count,
                                       answer->size_bytes);
     } else {
-        result = exchange_begin(exchange, answer->status, lines.headers, lines.count, lines.length);
+        result = exchange_begin(exchange, answer->status, lines->headers, lines->count, lines->length);
     }
     if (result == EXCHANGE_OK) {
         visit_head_given(visit);
@@ -262,11 +263,11 @@ static enum engine_http_result on_write(void *process, const uint8_t *data, size
 static void on_end(void *process, const struct engine_header *trailers, size_t trailer_count)
 {
     struct visit *visit = visit_of_process(process);
-    struct lines lines = {.count = 0};
-    if (!sort_lines(trailers, trailer_count, &lines)) {
-        lines.count = 0;
+    struct lines *lines = scratch_room(sizeof *lines);
+    if (!sort_lines(trailers, trailer_count, lines)) {
+        lines->count = 0;
     }
-    exchange_complete(visit->exchange, lines.headers, lines.count);
+    exchange_complete(visit->exchange, lines->headers, lines->count);
 }
 
 static void on_fail(void *process, struct engine_text why)

@@ -1,6 +1,7 @@
 /* Streams of events: a head at once, then events and comments, each flushed. SPEC: "SSE stream". */
 #include "serve/handler.h"
 
+#include "guest/scratch.h"
 #include "serve/visit.h"
 
 #include <string.h>
@@ -30,7 +31,7 @@ enum engine_call_result host_sse_begin(struct engine_call *call)
     if (lines == NULL) {
         return ENGINE_CALL_TRAP;
     }
-    struct header headers[ANSWER_HEADERS_MAX + 2];
+    struct header *headers = scratch_room((ANSWER_HEADERS_MAX + 2) * sizeof *headers);
     size_t count = 0;
     if (!visit_split_headers((const char *)lines, (uint32_t)call->arguments[1], headers, &count) ||
         names(headers, count, "content-type")) {
@@ -61,12 +62,13 @@ enum engine_call_result host_sse_begin(struct engine_call *call)
 static enum engine_call_result write_event(struct engine_call *call, struct visit *visit,
                                            const struct sse_event *event)
 {
-    char piece[4096];
+    enum { PIECE_BYTES = 4096 };
+    char *piece = scratch_room(PIECE_BYTES);
     size_t moved = 0;
     exchange_set_within(visit->exchange, true);
     for (;;) {
         struct sse_cursor begin = visit->cursor;
-        size_t size = sse_write(event, &visit->cursor, piece, sizeof piece);
+        size_t size = sse_write(event, &visit->cursor, piece, PIECE_BYTES);
         if (size == 0) {
             exchange_set_within(visit->exchange, false);
             process_begin_unit(guest_process(guest_of_call(call)));

@@ -87,7 +87,8 @@ static void dispatch_request(struct exchange *exchange, const struct handler *ha
                              struct loop *loop, enum outlet_kind kind)
 {
     struct outlet *outlet = outlet_create(kind, exchange, handler, NULL, loop->worker.node);
-    struct err err = {0};
+    struct err err;
+    err_clear(&err);
     if (outlet == NULL) {
         refuse_full(exchange);
     } else if (!outlet_start(outlet, &loop->worker, &err)) {
@@ -101,7 +102,8 @@ bool rusm_open_frames(struct exchange *exchange, const struct handler *handler, 
 {
     struct outlet *outlet = outlet_create(OUTLET_FRAMES, exchange, handler, channel,
                                           loop->worker.node);
-    struct err err = {0};
+    struct err err;
+    err_clear(&err);
     if (outlet == NULL) {
         return false;
     }

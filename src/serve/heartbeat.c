@@ -7,7 +7,7 @@
 
 static struct exchange *exchange_of(struct heartbeat *heartbeat)
 {
-    return CONTAINER_OF(heartbeat, struct exchange, heartbeat);
+    return CONTAINER_OF(heartbeat, struct exchange_flow, heartbeat)->exchange;
 }
 
 /* With the wheel's lock held: nothing but this. */
@@ -19,12 +19,11 @@ static void fire(struct timer *timer)
     worker_defer(exchange->home->worker, &heartbeat->task);
 }
 
-static void arm(struct exchange *exchange)
+static void arm(struct heartbeat *heartbeat)
 {
-    struct heartbeat *heartbeat = &exchange->heartbeat;
     if (!heartbeat->armed) {
         heartbeat->armed = true;
-        timer_start(&exchange->home->worker->timers, &heartbeat->timer,
+        timer_start(&exchange_of(heartbeat)->home->worker->timers, &heartbeat->timer,
                     heartbeat->last_ns + heartbeat->period_ns, fire);
     }
 }
@@ -38,7 +37,7 @@ static void on_time(struct task *task)
     heartbeat->armed = false;
     if (carrier != NULL && heartbeat->period_ns > 0) {
         if (exchange->home->worker->now_ns < heartbeat->last_ns + heartbeat->period_ns) {
-            arm(exchange);
+            arm(heartbeat);
             carrier = NULL;
         } else {
             heartbeat->due = true;
@@ -55,14 +54,6 @@ void heartbeat_init(struct heartbeat *heartbeat)
     heartbeat->task.run = on_time;
 }
 
-void heartbeat_reset(struct heartbeat *heartbeat)
-{
-    INVARIANT(!heartbeat->armed);
-    heartbeat->period_ns = 0;
-    heartbeat->last_ns = 0;
-    atomic_store_explicit(&heartbeat->within, false, memory_order_relaxed);
-}
-
 bool heartbeat_is_between(const struct heartbeat *heartbeat)
 {
     /* Acquire: pairs with the release of exchange_set_within(): what was written before is seen in the stream. */
@@ -70,11 +61,11 @@ bool heartbeat_is_between(const struct heartbeat *heartbeat)
            !atomic_load_explicit(&heartbeat->within, memory_order_acquire);
 }
 
-void heartbeat_sent(struct exchange *exchange)
+void heartbeat_sent(struct exchange_flow *flow)
 {
-    struct heartbeat *heartbeat = &exchange->heartbeat;
+    struct heartbeat *heartbeat = &flow->heartbeat;
     if (heartbeat->period_ns > 0) {
-        heartbeat->last_ns = exchange->home->worker->now_ns;
+        heartbeat->last_ns = flow->exchange->home->worker->now_ns;
         heartbeat->due = false;
     }
 }
@@ -85,27 +76,27 @@ static const struct text SIGNS[ENCODING_COUNT] = {
     [ENCODING_BROTLI] = {"\x06", 1},               /* metadata, of no bytes */
 };
 
-size_t heartbeat_take(struct exchange *exchange, bool between, void *data, size_t size_bytes)
+size_t heartbeat_take(struct exchange_flow *flow, bool between, void *data, size_t size_bytes)
 {
-    struct heartbeat *heartbeat = &exchange->heartbeat;
+    struct heartbeat *heartbeat = &flow->heartbeat;
     if (heartbeat->period_ns == 0) {
         return 0;
     }
     if (heartbeat->last_ns == 0) {
-        heartbeat->last_ns = exchange->home->worker->now_ns;
+        heartbeat->last_ns = flow->exchange->home->worker->now_ns;
     }
     struct text sign = SIGNS[heartbeat->encoding];
     if (heartbeat->due && between && size_bytes >= sign.size) {
         memcpy(data, sign.data, sign.size);
-        heartbeat_sent(exchange);
+        heartbeat_sent(flow);
         return sign.size;
     }
     if (heartbeat->due && !between) {
         heartbeat_sent(
-            exchange); /* The rest of that piece is on its way; if not, again after a period. */
+            flow); /* The rest of that piece is on its way; if not, again after a period. */
     }
     if (!heartbeat->due) {
-        arm(exchange);
+        arm(heartbeat);
     }
     return 0;
 }

@@ -9,7 +9,7 @@
  * so far ended with a whole piece. In a compressed stream, whose pieces all end at a whole byte, it is a block without
  * content (RFC 1951, 3.2.4; RFC 7932, 9.2).
  *
- * Life:    embedded in an exchange, zeroed; armed with the stream, stopped when the connection has left.
+ * Life:    embedded in an exchange's flow, zeroed; armed with the stream, stopped when the connection has left.
  * Threads: the home's thread, but for `within`, which is the answering side's: exchange_set_within().
  */
 #pragma once
@@ -18,7 +18,7 @@
 #include "core/timer.h"
 #include "serve/encoding.h"
 
-struct exchange;
+struct exchange_flow;
 
 struct heartbeat {
     struct timer timer;
@@ -31,21 +31,18 @@ struct heartbeat {
     atomic_bool within;     /* answering side writes */
 };
 
-/** Once for an exchange. */
+/** Once. */
 void heartbeat_init(struct heartbeat *heartbeat);
-
-/** For the next request; it has been stopped. */
-void heartbeat_reset(struct heartbeat *heartbeat);
 
 /** Whether the stream ended with a whole piece. Before a read of the stream. */
 bool heartbeat_is_between(const struct heartbeat *heartbeat);
 
 /** Something was sent. */
-void heartbeat_sent(struct exchange *exchange);
+void heartbeat_sent(struct exchange_flow *flow);
 
 /** The stream is empty, and `between` was so before. How many bytes were put into `data`, perhaps none; if none, the
  *  carrier gets news when it is time. */
-size_t heartbeat_take(struct exchange *exchange, bool between, void *data, size_t size_bytes);
+size_t heartbeat_take(struct exchange_flow *flow, bool between, void *data, size_t size_bytes);
 
 /** No more news. The connection has left. */
 void heartbeat_stop(struct heartbeat *heartbeat);

@@ -390,8 +390,10 @@ static bool check_body(struct http1 *http1, const struct framing *framing)
 static bool finish_head(struct http1 *http1)
 {
     struct request *request = http1->request;
-    /* Room: the decoded path, and once more for the parameters of the route. */
-    if (!request_seal(request, 2 * request->target.size)) {
+    /* As check_target() finds it. */
+    struct text target = {(const char *)request->arena.data + request->method_name.size,
+                          request->target.size};
+    if (!request_seal(request, request_target_room(target))) {
         return fail_memory(http1);
     }
     struct framing framing = find_framing(request);

@@ -308,14 +308,13 @@ static ssize_t read_source(struct http2_stream *stream, uint8_t *ret, size_t len
 static bool submit_trailers(struct http2_stream *stream)
 {
     struct exchange *exchange = stream->exchange;
-    if (exchange == NULL || stream->source != HTTP2_FROM_STREAM ||
-        exchange->out_trailers.size == 0 || !stream->complete) {
+    if (exchange == NULL || stream->source != HTTP2_FROM_STREAM || !stream->complete ||
+        exchange_out_trailers(exchange).size == 0) {
         return false;
     }
     struct lane *lane = stream->http2->lane;
     struct fields fields = {.nv = (nghttp2_nv *)(void *)lane->gather};
-    add_lines(&fields, (struct text){(const char *)exchange->out_trailers.data,
-                                     exchange->out_trailers.size});
+    add_lines(&fields, exchange_out_trailers(exchange));
     return !fields.full &&
            nghttp2_submit_trailer(stream->http2->nghttp2, stream->id, fields.nv, fields.count) == 0;
 }

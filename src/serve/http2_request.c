@@ -201,8 +201,7 @@ unsigned http2_request_finish(struct http2_request *head, struct request *reques
                               const char **ret_reason)
 {
     bool fine = head->status == 0 && add_lines(head, request);
-    /* Room: the decoded path, and once more for the parameters of the route. */
-    if (fine && !request_seal(request, 2 * (size_t)head->target.size)) {
+    if (fine && !request_seal(request, request_target_room(request_text(request, head->target)))) {
         fine = fail_memory(head);
     }
     request->minor_version = 1;

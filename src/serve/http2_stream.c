@@ -176,6 +176,7 @@ static void open_exchange(struct http2_stream *stream)
     id_format(pid_next(&lane->ids).raw, request->id);
     caller_sign(http2->caller, request);
     exchange->logged = options->access_log;
+    lane_take_spans(lane, exchange);
     /* What a client may send before it knows our settings has to find room. */
     exchange_open(exchange, &stream->carrier,
                   options->stream_buffer_bytes < HTTP2_WINDOW_FIRST_BYTES

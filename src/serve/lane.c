@@ -29,16 +29,20 @@ void lane_fini(struct lane *lane)
     for (unsigned i = 0; i < lane->buffer_count; i++) {
         bytes_fini(&lane->buffers[i]);
     }
+    bytes_fini(&lane->spans);
     free(lane->receive);
     free(lane->gather);
 }
 
 struct exchange *lane_take_exchange(struct lane *lane)
 {
-    if (lane->exchange_count > 0) {
-        return lane->exchanges[--lane->exchange_count];
+    struct exchange *exchange = lane->exchange_count > 0 ? lane->exchanges[--lane->exchange_count]
+                                                         : exchange_create(&lane->home);
+    if (exchange != NULL && exchange->request.spans.storage == NULL) {
+        exchange->request.spans = lane->spans;
+        lane->spans = (struct bytes){0};
     }
-    return exchange_create(&lane->home);
+    return exchange;
 }
 
 void lane_give_exchange(struct lane *lane, struct exchange *exchange)
@@ -48,6 +52,18 @@ void lane_give_exchange(struct lane *lane, struct exchange *exchange)
         lane->exchanges[lane->exchange_count++] = exchange;
     } else {
         exchange_release(exchange);
+    }
+}
+
+void lane_take_spans(struct lane *lane, struct exchange *exchange)
+{
+    struct bytes *spans = &exchange->request.spans;
+    if (lane->spans.storage == NULL && spans->capacity <= KEEP_BYTES) {
+        bytes_clear(spans);
+        lane->spans = *spans;
+        *spans = (struct bytes){0};
+    } else {
+        bytes_fini(spans);
     }
 }
 

@@ -49,6 +49,8 @@ struct lane {
     unsigned exchange_count;
     struct bytes buffers[LANE_SPARE_BUFFERS];
     unsigned buffer_count;
+    struct bytes
+        spans; /* spare, for the next exchange; a request needs them only while it is filled */
     /* The loop's thread writes, any thread reads. */
     atomic_uint_least64_t accepted, requests, refused, responses[6];
     struct holding holding; /* any thread */
@@ -64,6 +66,9 @@ struct exchange *lane_take_exchange(struct lane *lane) MUST_USE;
 
 /** Drop the connection's reference; the exchange is kept for the next request if it can be. */
 void lane_give_exchange(struct lane *lane, struct exchange *exchange);
+
+/** Its request is filled: what that took (request.h) is for the next one. */
+void lane_take_spans(struct lane *lane, struct exchange *exchange);
 
 /** An empty buffer, perhaps with storage; and give one back. */
 struct bytes lane_take_buffer(struct lane *lane);

@@ -92,7 +92,8 @@ enum outlet_step outlet_ask(struct outlet *outlet)
         return fail(outlet, 413,
                     "the request is larger than its handler's mailbox (mailbox-bytes)");
     }
-    struct err err = {0};
+    struct err err;
+    err_clear(&err);
     if (!outlet_spawn(outlet, outlet->text.data, outlet->text.size, rest_ns(outlet),
                       worker_current(), &err)) {
         return fail(outlet, 503, NULL);

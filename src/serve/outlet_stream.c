@@ -173,7 +173,8 @@ enum outlet_step outlet_open_events(struct outlet *outlet)
         {.name = {"Cache-Control", 13}, .value = {"no-store", 8}}};
     char pid[24];
     int size = snprintf(pid, sizeof pid, "%llu", (unsigned long long)outlet->process.pid.raw);
-    struct err err = {0};
+    struct err err;
+    err_clear(&err);
     if (!outlet_spawn(outlet, pid, (size_t)size, outlet->handler->stream_deadline_ns,
                       worker_current(), &err) ||
         exchange_begin_events(outlet->exchange, headers, ARRAY_LENGTH(headers),

@@ -9,12 +9,11 @@
 
 void request_reset(struct request *request)
 {
-    /* Only what a parser does not set anyway; the parameters count by their number. */
+    /* Only what a parser does not set anyway. */
     struct bytes arena = request->arena;
     struct bytes spans = request->spans;
     free(request->subject);
-    memset(request, 0, offsetof(struct request, params));
-    request->param_count = 0;
+    memset(request, 0, offsetof(struct request, id));
     request->id[0] = 0;
     bytes_clear(&arena);
     bytes_clear(&spans);
@@ -67,16 +66,31 @@ static struct text trimmed(struct text text)
     return text;
 }
 
+static void arena_align(struct bytes *arena, size_t alignment)
+{
+    uintptr_t end = (uintptr_t)arena->data + arena->size;
+    arena->size += (size_t)(-end & (alignment - 1));
+}
+
+size_t request_target_room(struct text target)
+{
+    size_t segments = 0;
+    for (size_t i = 0; i < target.size; i++) {
+        segments += target.data[i] == '/';
+    }
+    /* A parameter is a segment, or the rest of the path. */
+    size_t params = segments < REQUEST_PARAMS_MAX ? segments : REQUEST_PARAMS_MAX;
+    return 2 * target.size + params * sizeof(struct param) + alignof(struct param);
+}
+
 bool request_seal(struct request *request, size_t room)
 {
     size_t count = request->header_count;
     size_t table_bytes = count * sizeof(struct header);
-    if (!bytes_reserve(&request->arena, table_bytes + alignof(struct header) + room)) {
+    if (!bytes_reserve_last(&request->arena, table_bytes + alignof(struct header) + room)) {
         return false;
     }
-    uintptr_t end = (uintptr_t)request->arena.data + request->arena.size;
-    size_t padding = (size_t)(-end & (alignof(struct header) - 1));
-    request->arena.size += padding;
+    arena_align(&request->arena, alignof(struct header));
     struct header *headers = (struct header *)(void *)request_take_room(request, table_bytes);
     const struct header_span *spans = (const struct header_span *)(const void *)request->spans.data;
     for (size_t i = 0; i < count; i++) {
@@ -95,6 +109,16 @@ char *request_take_room(struct request *request, size_t size_bytes)
     char *room = (char *)arena->data + arena->size;
     arena->size += size_bytes;
     return room;
+}
+
+struct param *request_take_params(struct request *request, size_t count)
+{
+    arena_align(&request->arena, alignof(struct param));
+    struct param *params = (struct param *)(void *)request_take_room(request,
+                                                                     count * sizeof *params);
+    request->params = params;
+    request->param_count = count;
+    return params;
 }
 
 const struct header *request_header(const struct request *request, const char *name,

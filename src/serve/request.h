@@ -42,6 +42,7 @@ enum http_method {
 
 struct request {
     enum http_method method;
+    unsigned minor_version; /**< HTTP/1.x; 1 for HTTP/2. */
     struct text method_name;
     struct text target; /**< As sent: origin form, absolute form reduced to it, "*" for OPTIONS. */
     struct text
@@ -51,18 +52,17 @@ struct request {
     /** What an extended CONNECT asks for (RFC 8441): "websocket", and `method` is METHOD_GET then;
      *  size 0: an ordinary request. */
     struct text protocol;
-    unsigned minor_version; /**< HTTP/1.x; 1 for HTTP/2. */
     const struct header *headers;
     size_t header_count;
+    uint64_t body_bytes;
+    char *subject;              /**< Of the client's certificate ("CN=a,O=b"), or NULL. Ours. */
+    const struct param *params; /**< In the arena. */
+    size_t param_count;
     bool has_body;
     bool body_sized; /**< Content-Length was given: body_bytes. */
-    uint64_t body_bytes;
     bool secure;     /**< The client speaks TLS, with us or with a trusted proxy. */
     bool from_proxy; /**< A trusted proxy has sent it: what its headers say of the client counts. */
-    char *subject;   /**< Of the client's certificate ("CN=a,O=b"), or NULL. Ours. */
-    struct param params[REQUEST_PARAMS_MAX];
-    size_t param_count;
-    char id[17]; /**< 16 hexadecimal digits, terminated: for logs and X-Request-Id. */
+    char id[17];     /**< 16 hexadecimal digits, terminated: for logs and X-Request-Id. */
     /** "1.2.3.4:567", "[::1]:567", "unix"; port 0: a proxy did not say. Terminated. */
     char remote[64];
     struct bytes arena;
@@ -93,6 +93,9 @@ bool request_append(struct request *request, struct span *span, const void *data
  *  NULL: out of memory. */
 struct header_span *request_add_header(struct request *request) MUST_USE;
 
+/** The room that a target takes later: for its decoded path, and the parameters of a route with their values. */
+size_t request_target_room(struct text target);
+
 /** Filling is over: fix the arena with `room` bytes for request_take_room(), and set `headers`.
  *  False: out of memory. */
 bool request_seal(struct request *request, size_t room) MUST_USE;
@@ -102,6 +105,9 @@ struct text request_text(const struct request *request, struct span span);
 
 /** Once sealed: some of the room that was set aside. BUG when it is used up. */
 char *request_take_room(struct request *request, size_t size_bytes);
+
+/** The same for the parameters of its route. They are to be filled, and in their order: it is all that `params` has. */
+struct param *request_take_params(struct request *request, size_t count);
 
 /** The first header of that name, or NULL. Names compare without case (ASCII). */
 const struct header *request_header(const struct request *request, const char *name,

@@ -416,15 +416,19 @@ static void list_allowed(struct route_match *match, const struct search *search)
 static void set_params(struct request *request, const struct route *route,
                        const struct search *search)
 {
+    if (route->name_count == 0) {
+        request->param_count = 0;
+        return;
+    }
+    struct param *params = request_take_params(request, route->name_count);
     for (unsigned i = 0; i < route->name_count; i++) {
         struct text raw = search->values[i];
         char *room = request_take_room(request, raw.size);
         int64_t size = percent_decode_path(raw, room);
         INVARIANT(size >= 0); /* The path as a whole was decoded before. */
-        request->params[i].name = route->names[i];
-        request->params[i].value = (struct text){room, (size_t)size};
+        params[i].name = route->names[i];
+        params[i].value = (struct text){room, (size_t)size};
     }
-    request->param_count = route->name_count;
 }
 
 struct route_match route_table_match(const struct route_table *table, struct request *request)

@@ -17,14 +17,15 @@ struct visit {
     struct process *process; /* a reference: wakes may come until exchange_finish() */
     atomic_bool gone; /* connection's thread sets, owner reads; owner also: nobody reads a body */
     bool streams;     /* owner: its answer is a stream of events */
-    struct sse_cursor cursor; /* owner: of the event that is being written */
-    bool grace_began;         /* owner */
-    struct timer grace;       /* owner starts; fires a kill */
+    bool grace_began; /* owner */
     /* A component's; owner. */
-    size_t moved; /* of its body, in this turn */
-    bool failed;  /* it has said that there is no answer, or no rest of it */
+    bool failed; /* it has said that there is no answer, or no rest of it */
     /* Of its events: the line so far has nothing in it; its last byte was a CR; no event is under way. */
     bool line_empty, after_return, between;
+    size_t moved; /* of its body, in this turn */
+
+    struct sse_cursor cursor; /* owner: of the event that is being written */
+    struct timer grace;       /* owner starts; fires a kill */
 };
 
 #define HOST_DECLARE(name, signature, parks)                                                       \

@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "core/node.h"
 #include "guest/abi.h"
+#include "guest/scratch.h"
 #include "serve/handler.h"
 #include "serve/handler_rusm.h"
 #include "serve/websocket_session.h"
@@ -160,7 +161,8 @@ static bool spawn(struct exchange *exchange, const struct handler *handler, stru
                                     .role = &websocket_role,
                                     .context = channel,
                                     .deadline_ns = handler->deadline_ns};
-    struct err err = {0};
+    struct err err;
+    err_clear(&err);
     if (!handler->rusm) {
         return guest_spawn(loop->worker.node, handler->component, &options, &loop->worker,
                            &channel->process, &err);
@@ -236,7 +238,7 @@ static enum engine_call_result send_on(struct engine_call *call, struct websocke
                                        const struct websocket_record *record, const uint8_t *data)
 {
     struct process *process = guest_process(guest_of_call(call));
-    uint8_t joined[sizeof *record + JOIN_BYTES];
+    uint8_t *joined = scratch_room(sizeof *record + JOIN_BYTES);
     size_t moved = 0;
     while (call->state < sizeof *record + record->size_bytes) {
         if (moved >= SEND_BYTES_MAX) {

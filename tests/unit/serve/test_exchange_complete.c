@@ -136,15 +136,16 @@ static void trailers_are_lines_unless_one_may_not_be_sent(void **state)
     open_for("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     begin_with("body", UINT64_MAX);
     exchange_complete(world.exchange, good, 2);
-    assert_int_equal(world.exchange->out_trailers.size, 22);
-    assert_memory_equal(world.exchange->out_trailers.data, "X-Sum: 42\r\nX-Other: \r\n", 22);
+    assert_int_equal(exchange_out_trailers(world.exchange).size, 22);
+    assert_memory_equal(exchange_out_trailers(world.exchange).data, "X-Sum: 42\r\nX-Other: \r\n",
+                        22);
     part(0);
     exchange_recycle(world.exchange);
-    assert_int_equal(world.exchange->out_trailers.size, 0);
+    assert_int_equal(exchange_out_trailers(world.exchange).size, 0);
     open_for("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     begin_with("body", UINT64_MAX);
     exchange_complete(world.exchange, bad, 2);
-    assert_int_equal(world.exchange->out_trailers.size, 0);
+    assert_int_equal(exchange_out_trailers(world.exchange).size, 0);
     assert_true(exchange_look(world.exchange).completed);
     end(0);
 }

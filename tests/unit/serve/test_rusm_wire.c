@@ -15,11 +15,12 @@ static void assert_request(const char *body, size_t step, const char *expected)
 {
     static const struct header headers[] = {{TEXT("X-Big"), TEXT("A\"b")},
                                             {TEXT("accept"), TEXT("\xff")}};
+    static const struct param params[] = {{TEXT("id"), TEXT("7")}};
     struct request request = {.method_name = TEXT("POST"),
                               .target = TEXT("/a?b=\\"),
                               .headers = headers,
                               .header_count = 2,
-                              .params = {{TEXT("id"), TEXT("7")}},
+                              .params = params,
                               .param_count = 1};
     AUTO(bytes_finip) struct bytes to = {0};
     struct rusm_request writer = {.to = &to};
