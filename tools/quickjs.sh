@@ -16,7 +16,7 @@ clang=${MOTE_CLANG:-clang}
 
 # In this order they are one script.
 web='encoding events url headers streams messages loop fetch stacks console entries processes globals'
-units='memory libc values encoding http streams processes urls runtime'
+units='memory libc values encoding http streams processes supervisors cbor urls runtime'
 
 fail()
 {
