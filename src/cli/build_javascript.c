@@ -283,8 +283,7 @@ static void write_for_editors(const char *folder)
     struct stat info;
     struct err unwritten = {0};
     if ((size_t)snprintf(path, sizeof path, "%s/.mote", folder) < sizeof path &&
-        lstat(path, &info) == 0 && S_ISDIR(info.st_mode) &&
-        !kit_write(files, path, &unwritten)) {
+        lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && !kit_write(files, path, &unwritten)) {
         fprintf(stderr, "mote build: types for editors: %s\n", unwritten.text);
     }
 }

@@ -154,8 +154,8 @@ static bool put_map(JSContext *ctx, struct output *to, JSValueConst value, int d
 {
     JSPropertyEnum *names;
     uint32_t count;
-    if (JS_GetOwnPropertyNames(ctx, &names, &count, value,
-                               JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) != 0) {
+    if (JS_GetOwnPropertyNames(ctx, &names, &count, value, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) !=
+        0) {
         return false;
     }
     bool good = put_members(ctx, to, value, names, count, depth);

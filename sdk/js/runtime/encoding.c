@@ -82,7 +82,7 @@ bool text_is_utf8(const uint8_t *data, size_t size)
 JSValue text_of_utf8(JSContext *ctx, const uint8_t *data, size_t size)
 {
     return text_is_utf8(data, size) ? JS_NewStringLen(ctx, (const char *)data, size)
-                               : text_replaced(ctx, data, size);
+                                    : text_replaced(ctx, data, size);
 }
 
 /* encode(wellFormedText) -> Uint8Array */

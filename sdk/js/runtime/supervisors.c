@@ -90,9 +90,7 @@ NATIVE(supervise)
         free(owned[made].component);
         free(owned[made].input);
     }
-    return !good        ? JS_EXCEPTION
-           : result < 0 ? throw_error(ctx, result)
-                        : JS_NewBigUint64(ctx, pid);
+    return !good ? JS_EXCEPTION : result < 0 ? throw_error(ctx, result) : JS_NewBigUint64(ctx, pid);
 }
 
 static JSValue state_object(JSContext *ctx, const struct mote_child_state *state)
