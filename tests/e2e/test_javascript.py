@@ -16,7 +16,7 @@ from program import ROOT
 from waiting import wait_until
 
 SCRIPTS = os.path.join(ROOT, "tests", "javascript")
-SHARED = ("run.js", "url.js", "headers.js", "encoding.js", "streams.js", "platform.js")
+SHARED = ("run.js", "url.js", "headers.js", "encoding.js", "streams.js", "platform.js", "files.js", "crypto.js")
 GETS = ("random", "thrower", "rejecter", "nothing", "never", "evil", "spin", "hog", "deep", "nested", "large", "late", "timers",
         "afterwards", "variable", "events", "proxy", "both", "denied", "aborted", "bump", "spawner", "asker",
         "cast", "uncoded", "supervised", "news", "handed")
@@ -304,7 +304,7 @@ def test_the_webs_interfaces_do_what_they_do_elsewhere(serve, home, workshop):
     got = serve(apps.app({"GET /": "app#fetch"}, {"app": {"source": wasm, "capability": "app"}},
                          capabilities={"app": {"max-cpu-ms": 60000}})).get("/").text.splitlines()
     expected = recorded()
-    assert len(expected) > 350
+    assert len(expected) > 500
     assert [line for line in got if line not in expected] == []
     assert got == expected
 

@@ -125,7 +125,8 @@ static bool runtime_start(void)
 {
     static const struct natives *const tables[] = {&encoding_natives, &http_natives,
                                                    &stream_natives, &process_natives, &url_natives,
-                                                   &cbor_natives, &supervisor_natives};
+                                                   &cbor_natives, &supervisor_natives,
+                                                   &crypto_natives};
     runtime = JS_NewRuntime2(&memory_functions, NULL);
     context = runtime != NULL ? JS_NewContext(runtime) : NULL;
     if (context == NULL) {

@@ -81,7 +81,7 @@ struct natives {
 };
 
 extern const struct natives encoding_natives, http_natives, stream_natives, process_natives,
-    url_natives, cbor_natives, supervisor_natives;
+    url_natives, cbor_natives, supervisor_natives, crypto_natives;
 
 #define NATIVE(name)                                                                               \
     static JSValue name(JSContext *ctx, __attribute__((unused)) JSValueConst self,                 \
