@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the path of javascript.wasm, the JavaScript runtime that `mote build` puts apps into, after making it when it is
-# not there yet: QuickJS and a URL parser as their registry packages have them (tools/quickjs/Cargo.lock pins them and
-# their SHA-256), and sdk/js/runtime. It lies in the cache of builds, under a key of all it is made of.
+# not there yet: QuickJS, a URL parser and Mbed TLS's ciphers as their registry packages have them (tools/quickjs/Cargo.lock
+# pins them and their SHA-256), and sdk/js/runtime. It lies in the cache of builds, under a key of all it is made of.
 #
 #   tools/quickjs.sh [OUTPUT [DEPFILE]]   also copies it there, for meson
 set -eu
@@ -15,8 +15,8 @@ depfile=${2:-}
 clang=${MOTE_CLANG:-clang}
 
 # In this order they are one script.
-web='encoding events url headers streams messages loop fetch stacks console entries processes globals'
-units='memory libc values encoding http streams processes urls runtime'
+web='encoding events url headers streams files messages loop fetch stacks console crypto entries processes globals'
+units='memory libc values encoding http streams processes supervisors cbor crypto urls runtime'
 
 fail()
 {
@@ -70,12 +70,20 @@ if [ ! -d "$sources" ]; then
     mkdir "$work/fetch"
     cp "$here/quickjs/Cargo.toml" "$here/quickjs/Cargo.lock" "$work/fetch/"
     : >"$work/fetch/lib.rs"
+    for one in bindgen=0.65.1 cmake=0.1.17 lazy_static=1.4.0 syn=1.0.64; do
+        stand_in=$work/fetch/stand-in/${one%=*}
+        mkdir -p "$stand_in"
+        : >"$stand_in/lib.rs"
+        printf '[package]\nname = "%s"\nversion = "%s"\n[lib]\npath = "lib.rs"\n[features]\nfull = []\nvisit = []\n' \
+            "${one%=*}" "${one#*=}" >"$stand_in/Cargo.toml"
+    done
     (cd "$work/fetch" && "$cargo" vendor --quiet --locked vendor) >"$work/log" 2>&1 </dev/null || {
         cat "$work/log" >&2
         fail 'the packages could not be fetched (above: what cargo says)' 'check the network, then try again'
     }
     mkdir "$work/sources"
-    mv "$work/fetch/vendor/rquickjs-sys/quickjs" "$work/fetch/vendor/ada-url/deps" "$work/sources/"
+    mv "$work/fetch/vendor/rquickjs-sys/quickjs" "$work/fetch/vendor/ada-url/deps" \
+        "$work/fetch/vendor/mbedtls-sys-auto/vendor/library" "$work/fetch/vendor/mbedtls-sys-auto/vendor/include" "$work/sources/"
     mv -T "$work/sources" "$sources" 2>/dev/null || [ -d "$sources" ] ||
         fail "cannot move the sources to $sources" 'remove that folder and try again'
 fi
@@ -100,8 +108,10 @@ changed=$(diff "$quickjs/quickjs.c" "$work/quickjs.c" | grep -c '^<' || true)
 
 flags='--target=wasm32-wasi -O2 -mbulk-memory -D_GNU_SOURCE -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS'
 
+mbedtls="-I $runtime -I $sources/library -isystem $sources/include -DMBEDTLS_CONFIG_FILE=\"mbedtls_config.h\""
+
 # The packages' own part takes most of the time, and seldom changes.
-objects=$cache/javascript-objects-$({ cat "$here/quickjs.sh" "$here/quickjs/Cargo.lock" "$work/quickjs.c"
+objects=$cache/javascript-objects-$({ cat "$here/quickjs.sh" "$here/quickjs/Cargo.lock" "$runtime/mbedtls_config.h" "$work/quickjs.c"
     "$clang" --version; } | sha256sum | cut -c1-24)
 if [ ! -d "$objects" ]; then
     mkdir "$work/objects"
@@ -114,12 +124,16 @@ if [ ! -d "$objects" ]; then
     # shellcheck disable=SC2086
     "$clang" $flags -x c++ -std=c++17 -w -fno-exceptions -fno-rtti -c "$ada/ada.cpp" -o "$work/objects/ada.o" ||
         fail 'the URL parser could not be compiled' 'apt-get install libc++-dev-wasm32; see above'
+    for unit in aes cipher cipher_wrap constant_time gcm hkdf md pkcs5 platform_util sha1 sha256 sha512; do
+        # shellcheck disable=SC2086
+        "$clang" $flags $mbedtls -w -c "$sources/library/$unit.c" -o "$work/objects/tls-$unit.o"
+    done
     mv -T "$work/objects" "$objects" 2>/dev/null || [ -d "$objects" ] ||
         fail "cannot move the objects to $objects" 'remove that folder and try again'
 fi
 for unit in $units; do
     # shellcheck disable=SC2086
-    "$clang" $flags -std=gnu17 -Wall -Wextra -Werror -I "$root/sdk/c" -isystem "$quickjs" -isystem "$ada" -I "$work" \
+    "$clang" $flags $mbedtls -std=gnu17 -Wall -Wextra -Werror -I "$root/sdk/c" -isystem "$quickjs" -isystem "$ada" -I "$work" \
         -c "$runtime/$unit.c" -o "$work/$unit.o" || fail 'the runtime could not be compiled' 'see above'
 done
 "$clang" --target=wasm32-wasi -nostartfiles -Wl,--no-entry -Wl,--stack-first -Wl,-z,stack-size=1048576 \

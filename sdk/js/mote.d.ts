@@ -15,6 +15,8 @@ declare module "mote" {
         bytes(): Uint8Array;
         text(): string;
         json(): any;
+        /** As CBOR, which calls between languages have: docs/calls.md. */
+        value(): any;
     }
 
     export interface Mail extends Input {
@@ -64,20 +66,65 @@ declare module "mote" {
         deadlineMs?: number;
     }
 
+    /** What a function of a service throws so that its caller gets that error. */
+    export class Failure extends Error {
+        constructor(code: ErrorCode, message?: string);
+        code: ErrorCode;
+    }
+
+    /** The functions of a service as its callers have them; `cast` waits for no answer. */
+    export type Client<T> = {
+        [K in keyof T]: T[K] extends (...args: infer A) => infer R
+            ? ((...args: A) => Promise<Awaited<R>>) & { cast(...args: A): void } : never;
+    };
     /** An exported service: others call its functions by their names. */
-    export function service<T extends Record<string, (...args: any[]) => unknown>>(functions: T): T;
-    /** The functions of a service, of this language or another, as functions. */
-    export function client(who: Who, options?: { timeout?: number }): Record<string, (...args: any[]) => Promise<any>>;
-    export function call(who: Who, name: string | bigint, value?: Value, options?: { timeout?: number }): Promise<Mail>;
-    export function send(who: Who, name: string | bigint | null, value?: Value): number;
+    export function service<T extends Record<string, (argument: any) => unknown>>(functions: T): T;
+    /** The functions of a service, of this language or another, as functions: `client<typeof counter>("counter").bump(1)`. */
+    export function client<T = Record<string, (argument?: any) => any>>(who: Who, options?: { timeout?: number }): Client<T>;
+    /** CBOR: docs/calls.md. Integers that a number cannot hold are BigInts, bytes are Uint8Arrays. */
+    export const cbor: { encode(value: unknown): Uint8Array; decode(bytes: ArrayBuffer | ArrayBufferView): any };
+
+    export function call(who: Who, name: string | bigint, value?: Value,
+        options?: { timeout?: number; stream?: ReadableStream<Uint8Array> }): Promise<Mail>;
+    /** With `stream` the other one gets it too. */
+    export function send(who: Who, name: string | bigint | null, value?: Value,
+        options?: { stream?: ReadableStream<Uint8Array> }): number;
     /** null: the time is over. */
     export function receive(options?: { timeout?: number }): Promise<Mail | null>;
-    export function reply(mail: Mail, value?: Value): number;
+    export function reply(mail: Mail, value?: Value, options?: { stream?: ReadableStream<Uint8Array> }): number;
     export function replyError(mail: Mail, code: ErrorCode): number;
     export function sendAfter(who: Who, name: string | bigint | null, value: Value, ms: number): Reference;
     export function cancel(reference: Reference): boolean;
     export function sleep(ms: number): Promise<void>;
     export function spawn(component: string, input?: Value, options?: SpawnOptions): { pid: Pid; reference: Reference };
+
+    export interface Child {
+        component: string;
+        /** Among the children; otherwise as its component. */
+        name?: string;
+        input?: Value;
+        /** "permanent" when not given. */
+        restart?: "permanent" | "transient" | "temporary";
+        /** How long it may take to stop; 0: it is killed. */
+        shutdownMs?: number;
+        /** 0: it has started at once; else by ready() or its first receive() within that time. */
+        startTimeoutMs?: number;
+    }
+
+    /** Start a supervisor, linked to this process, and then its children in order; its pid. 3 restarts in 5 seconds when not given. */
+    export function supervise(children: Child[], options?: {
+        strategy?: "one-for-one" | "one-for-all" | "rest-for-one"; maxRestarts?: number; windowMs?: number;
+    }): Pid;
+    /** Of a supervisor: its children as they are; pid 0n: not running. */
+    export function children(supervisor: Pid): { name: string; pid: Pid; restarts: number }[];
+
+    /** What is published to a group from now on. */
+    export function subscribe(group: string): AsyncGenerator<Mail, void>;
+    /** One of the events of a stream; what is no text or object with these is its data. */
+    export type ServerEvent = string | { event?: string; id?: string | number; retry?: number; data?: unknown };
+    /** A Response of server-sent events: data that is no text is written as JSON. */
+    export function events(source: Iterable<ServerEvent> | AsyncIterable<ServerEvent> |
+        (() => Iterable<ServerEvent> | AsyncIterable<ServerEvent>), init?: ResponseInit): Response;
 
     /** A `:name` of the route. */
     export function param(name: string): string | null;

@@ -1,6 +1,7 @@
 #include "cli/build_javascript.h"
 
 #include "cli/javascript_runtime.h"
+#include "cli/kit.h"
 #include "cli/tool.h"
 #include "engine/snapshot.h"
 
@@ -256,6 +257,22 @@ static const char *shown_name(const char *folder, const char *source)
     return strncmp(source, folder, size) == 0 && source[size] == '/' ? source + size + 1 : source;
 }
 
+/* For editors: an app that `mote new` made has a folder for types, which jsconfig.json names. */
+static void write_for_editors(const char *folder)
+{
+    const struct embedded files[] = {
+        {"mote.d.ts", javascript_types, javascript_types_bytes},
+        {NULL, NULL, 0},
+    };
+    char path[PATH_BYTES];
+    struct stat info;
+    struct err unwritten = {0};
+    if ((size_t)snprintf(path, sizeof path, "%s/.mote", folder) < sizeof path &&
+        lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && !kit_write(files, path, &unwritten)) {
+        fprintf(stderr, "mote build: types for editors: %s\n", unwritten.text);
+    }
+}
+
 static bool build(const struct build_job *job, const struct sources *inputs, struct err *err)
 {
     const char *folder = job->folder, *source = inputs->items[0];
@@ -282,6 +299,7 @@ static bool build(const struct build_job *job, const struct sources *inputs, str
         }
         return err_wrap(err, "%s", source);
     }
+    write_for_editors(folder);
     return write_whole(job->output, &wasm, err);
 }
 

@@ -66,13 +66,14 @@ class Workshop:
             run_tool("wat2wasm", *features, source, "-o", path)
         return self._once("wat-" + name, make)
 
-    def javascript(self):
-        """tests/guests/javascript/app.js."""
+    def javascript(self, name="app"):
+        """tests/guests/javascript/NAME.js."""
         def make(path):
-            folder = self.home.path("javascript")
-            shutil.copytree(os.path.join(GUESTS, "javascript"), folder, dirs_exist_ok=True)
+            folder = self.home.path("javascript-" + name)
+            os.makedirs(folder, exist_ok=True)
+            shutil.copy(os.path.join(GUESTS, "javascript", name + ".js"), os.path.join(folder, "app.js"))
             self.script(folder, path)
-        return self._once("javascript-app", make)
+        return self._once("javascript-" + name, make)
 
     def script(self, folder, path):
         """A folder with app.js (or .ts) as a component."""

@@ -16,23 +16,25 @@ from program import ROOT
 from waiting import wait_until
 
 SCRIPTS = os.path.join(ROOT, "tests", "javascript")
-SHARED = ("run.js", "url.js", "headers.js", "encoding.js", "streams.js", "platform.js")
+SHARED = ("run.js", "url.js", "headers.js", "encoding.js", "streams.js", "platform.js", "files.js", "crypto.js")
 GETS = ("random", "thrower", "rejecter", "nothing", "never", "evil", "spin", "hog", "deep", "nested", "large", "late", "timers",
-        "afterwards", "variable", "events", "proxy", "both", "denied", "aborted", "bump", "spawner", "asker")
+        "afterwards", "variable", "events", "proxy", "both", "denied", "aborted", "bump", "spawner", "asker",
+        "cast", "uncoded", "supervised", "news", "handed")
 
 
 @pytest.fixture
 def node(use_shared, workshop):
     wasm = workshop.javascript()
     routes = {"GET /": "app#fetch", "POST /echo": "app#echo", "POST /items/:item": "app#upper", "POST /proxy": "app#proxy",
-              "WS /socket": "app#socket", **{"GET /" + name: "app#" + name for name in GETS}}
+              "POST /coded": "app#coded", "WS /socket": "app#socket", **{"GET /" + name: "app#" + name for name in GETS}}
     components = {"app": {"source": wasm, "capability": "app"},
                   "counter": {"source": wasm, "entry": "counter", "resident": True},
                   "answerer": {"source": wasm, "entry": "answerer", "resident": True},
+                  "child": {"source": wasm, "entry": "child"},
                   "worker": {"source": wasm, "entry": "worker"}}
     return use_shared("javascript", apps.app(
         routes, components, capabilities={"app": {
-            "allow-network": ["127.0.0.0/8"], "allow-spawn": ["worker"], "env": ["PATH"], "max-cpu-ms": 2000,
+            "allow-network": ["127.0.0.0/8"], "allow-spawn": ["child", "worker"], "env": ["PATH"], "max-cpu-ms": 2000,
             "max-memory-mb": 64}}, node={"fetch-keep-ms": 50}))
 
 
@@ -160,8 +162,61 @@ def test_a_request_can_be_given_up(node, origin):
 
 def test_a_service_is_called_like_functions(node):
     first = node.get("/bump").json()
-    assert first[1] == first[0] + 1 and first[2:] == [{"text": "x"}, "full", "not found"], first
+    assert first[1] == first[0] + 1 and first[2:] == [
+        {"text": "x"}, "full: mote: full: there is no room", "not found", "mote: invalid", "TypeError"], first
+    node.log.wait_for("nobody's business")
     assert node.get("/bump").json()[0] == first[1] + 2
+
+
+def test_a_cast_is_a_call_without_an_answer(node):
+    assert node.get("/cast").json() == 5
+
+
+def test_a_supervisor_has_its_children(node):
+    assert sorted(map(str, node.get("/supervised").json()[0])) == ["None", "{'n': 1}"]
+    assert node.get("/supervised").json()[1:] == [[["one", True, 0], ["child", True, 0]], "RangeError"]
+
+
+def test_what_is_published_becomes_events(node):
+    assert [(event.event, event.data, event.id) for event in parse(node.get("/news").body)[0]] == [
+        ("news", "first\nsecond", "1"), ("news", '{"n":2}', "2")]
+
+
+def test_streams_go_both_ways_between_processes(node):
+    assert node.get("/handed").text == "200000 199 300000"
+
+
+@pytest.mark.parametrize("coded, text", [
+    ("00", "0"), ("1864", "100"), ("1b001fffffffffffff", "9007199254740991"), ("1b0020000000000000", '"9007199254740992n"'),
+    ("1bffffffffffffffff", '"18446744073709551615n"'), ("3bffffffffffffffff", '"-18446744073709551616n"'),
+    ("3b7fffffffffffffff", '"-9223372036854775808n"'), ("20", "-1"), ("3b001ffffffffffffe", "-9007199254740991"),
+    ("f4", "false"), ("f5", "true"), ("f6", "null"), ("fb3ff199999999999a", "1.1"), ("fb8000000000000000", '"-0"'),
+    ("fb7ff0000000000000", '"Infinity"'), ("60", '""'), ("64f0908591", '"\U00010151"'), ("4401020304", '"bytes 1,2,3,4"'),
+    ("80", "[]"), ("8301820203820405", "[1,[2,3],[4,5]]"), ("a0", "{}"), ("a26161016162820203", '{"a":1,"b":[2,3]}'),
+    ("81" * 64 + "01", "[" * 64 + "1" + "]" * 64)])
+def test_cbor_is_read_and_written_as_others_do(node, coded, text):
+    assert node.post("/coded", bytes.fromhex(coded)).json() == [text, list(bytes.fromhex(coded))]
+
+
+@pytest.mark.parametrize("coded, text", [
+    ("f93c00", "1"), ("f90001", "5.960464477539063e-8"), ("f97bff", "65504"), ("f9fc00", '"-Infinity"'), ("fa47c35000", "100000"),
+    ("1b0000000000000001", "1"), ("c074323031332d30332d32315432303a30343a30305a", '"2013-03-21T20:04:00Z"'),
+    ("a1016161", '{"1":"a"}'), ("a1695f5f70726f746f5f5f01", '{"__proto__":1}'), ("", "undefined"), ("f7", "undefined")])
+def test_cbor_of_others_is_read(node, coded, text):
+    assert node.post("/coded", bytes.fromhex(coded)).json()[0] == text
+
+
+@pytest.mark.parametrize("coded", [
+    "18", "1c", "ff", "f8ff", "5f4100ff", "9fff", "bfff", "61ff", "62c3", "5bffffffffffffffff", "9bffffffffffffffff", "bb00ffffffffffffff",
+    "8101ff", "0000", "a1f601", "a1810101", "8201", "81" * 66 + "01", "d9"])
+def test_cbor_that_is_none_is_malformed(node, coded):
+    assert node.post("/coded", bytes.fromhex(coded)).json() == ["malformed"]
+
+
+def test_what_cannot_be_sent_is_an_error(node):
+    assert node.get("/uncoded").json() == [
+        "TypeError", "TypeError", "RangeError", "RangeError", "RangeError", "a16164" + "7818" + b"1970-01-01T00:00:00.000Z".hex(),
+        "63efbfbd", "81f6", "81fb3ff8000000000000", "fb8000000000000000", "fb4340000000000000", "3b001ffffffffffffe"]
 
 
 def test_a_worker_is_spawned_and_answers(node):
@@ -178,7 +233,7 @@ def test_calls_by_hand(node):
 def test_an_exception_is_a_502_with_its_place_in_the_log(node):
     assert node.get("/thrower").status == 502
     node.log.wait_for("TypeError: cannot read property 'property' of undefined", "component=app", "stream=log")
-    node.log.wait_for("at thrower (app.js:24:", "stream=log")
+    node.log.wait_for("at thrower (app.js:27:", "stream=log")
     assert node.get("/rejecter").status == 502
     node.log.wait_for("class=exited", "RangeError: later and more")
 
@@ -249,7 +304,7 @@ def test_the_webs_interfaces_do_what_they_do_elsewhere(serve, home, workshop):
     got = serve(apps.app({"GET /": "app#fetch"}, {"app": {"source": wasm, "capability": "app"}},
                          capabilities={"app": {"max-cpu-ms": 60000}})).get("/").text.splitlines()
     expected = recorded()
-    assert len(expected) > 350
+    assert len(expected) > 500
     assert [line for line in got if line not in expected] == []
     assert got == expected
 
@@ -352,9 +407,17 @@ def test_the_samples_of_the_documentation(serve, home, workshop):
 # ---- apps by `mote new`
 
 
-@pytest.mark.parametrize("template", ["hello", "api", "worker"])
+@pytest.mark.parametrize("template", ["api", "chat", "hello", "todo", "worker"])
 def test_a_new_app_is_built_and_its_own_tests_hold(home, template):
     done = home.run("new", "shop", "--lang", "javascript", "--template", template)
     assert done.status == 0, done
+    made = {os.path.relpath(os.path.join(at, name), home.path("shop")) for at, _, names in os.walk(home.path("shop")) for name in names}
+    assert {"mote.toml", "README.md", ".gitignore", ".editorconfig", "jsconfig.json"} <= made
+    done = home.run("check", "-f", "shop/mote.toml")
+    assert done.status != 0, "it is not built yet"
     done = home.run("test", cwd=home.path("shop"), seconds=300)
     assert done.status == 0 and "1 of 1 tests hold" in done.out, done
+    done = home.run("check", "-f", "shop/mote.toml")
+    assert done.status == 0 and "warning" not in done.err, done
+    with open(home.path("shop/.mote/mote.d.ts"), encoding="utf-8") as file:
+        assert 'declare module "mote"' in file.read(), "types for editors"

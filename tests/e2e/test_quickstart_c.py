@@ -1,47 +1,11 @@
-"""docs/quickstart-c.md: every file on it is written, every command is run, and says what the page says."""
+"""docs/quickstart-c.md is true."""
 
 import os
-import re
 
-from program import ROOT, binary
-
-PAGE = os.path.join(ROOT, "docs", "quickstart-c.md")
-BLOCK = re.compile(r"(?:^`([^`\n]+)`:\n\n)?^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
-
-
-def pattern_of(expected):
-    """`...` stands for anything in its line; a line of it alone for any lines."""
-    lines = [".*\n(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + "\n"
-             for line in expected.splitlines()]
-    return re.compile("".join(lines))
+from program import ROOT
+from walk import walk
 
 
 def test_the_page_is_true(home):
-    with open(PAGE, encoding="utf-8") as file:
-        blocks = BLOCK.findall(file.read())
-    os.mkdir(home.path("bin"))
-    os.symlink(binary(), home.path("bin", "mote"))
-    path = home.path("bin") + os.pathsep + os.environ["PATH"]
-    folder, files, commands = home.folder, 0, 0
-    for name, language, content in blocks:
-        if name:
-            files += 1
-            place = os.path.join(folder, name)
-            mode = os.stat(place).st_mode if os.path.exists(place) else 0o644
-            with open(place, "w", encoding="utf-8") as file:
-                file.write(content)
-            os.chmod(place, mode)
-            continue
-        assert language == "console", (language, content)
-        for step in re.split(r"^\$ ", content, flags=re.MULTILINE)[1:]:
-            command, _, expected = step.partition("\n")
-            commands += 1
-            if command.startswith("cd "):
-                folder = os.path.join(folder, command[3:])
-                continue
-            words = command.split()
-            assert words[0] == "mote"
-            done = home.run(*words[1:], cwd=folder, environment={"PATH": path})
-            assert done.status == 0 and "warning" not in done.err, (command, done)
-            assert pattern_of(expected).fullmatch(done.out), (command, expected, done)
+    _, files, commands = walk(home, os.path.join(ROOT, "docs", "quickstart-c.md"))
     assert files == 5 and commands == 5

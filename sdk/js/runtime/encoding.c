@@ -65,7 +65,7 @@ static JSValue text_replaced(JSContext *ctx, const uint8_t *data, size_t size)
     return text;
 }
 
-static bool is_utf8(const uint8_t *data, size_t size)
+bool text_is_utf8(const uint8_t *data, size_t size)
 {
     for (size_t at = 0; at < size;) {
         uint32_t point;
@@ -81,8 +81,8 @@ static bool is_utf8(const uint8_t *data, size_t size)
 
 JSValue text_of_utf8(JSContext *ctx, const uint8_t *data, size_t size)
 {
-    return is_utf8(data, size) ? JS_NewStringLen(ctx, (const char *)data, size)
-                               : text_replaced(ctx, data, size);
+    return text_is_utf8(data, size) ? JS_NewStringLen(ctx, (const char *)data, size)
+                                    : text_replaced(ctx, data, size);
 }
 
 /* encode(wellFormedText) -> Uint8Array */
@@ -104,7 +104,7 @@ NATIVE(decode)
     if (!bytes_get(ctx, argv[0], &bytes)) {
         return JS_EXCEPTION;
     }
-    JSValue text = JS_ToBool(ctx, argv[1]) && !is_utf8(bytes.data, bytes.size)
+    JSValue text = JS_ToBool(ctx, argv[1]) && !text_is_utf8(bytes.data, bytes.size)
                        ? JS_NULL
                        : text_of_utf8(ctx, bytes.data, bytes.size);
     bytes_free(ctx, &bytes);

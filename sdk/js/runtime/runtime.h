@@ -59,6 +59,8 @@ JSValue text_of_bytes(JSContext *ctx, const uint8_t *data, size_t size);
 /** Bytes as text: what is no UTF-8 becomes U+FFFD as the Encoding Standard says. */
 JSValue text_of_utf8(JSContext *ctx, const uint8_t *data, size_t size);
 
+bool text_is_utf8(const uint8_t *data, size_t size);
+
 /** A u64 from a BigInt or a number. */
 bool u64_get(JSContext *ctx, JSValueConst value, uint64_t *ret);
 
@@ -79,7 +81,7 @@ struct natives {
 };
 
 extern const struct natives encoding_natives, http_natives, stream_natives, process_natives,
-    url_natives;
+    url_natives, cbor_natives, supervisor_natives, crypto_natives;
 
 #define NATIVE(name)                                                                               \
     static JSValue name(JSContext *ctx, __attribute__((unused)) JSValueConst self,                 \

@@ -1,5 +1,8 @@
 // What tests/e2e/test_javascript.py asks of JavaScript guests.
-import { call, client, env, param, receive, reply, self, send, service, sleep, spawn, whereis } from "mote";
+import {
+    call, cbor, children, client, env, events as eventsOf, Failure, param, publish, receive, reply, self, send, service, sleep,
+    spawn, subscribe, supervise, whereis,
+} from "mote";
 
 let count = 0; // 1 in every request: each has a copy of its own
 const atLoad = Date.now();
@@ -179,15 +182,104 @@ export const counter = service({
         return { text };
     },
     wrong() {
-        throw Object.assign(new Error("full up"), { code: "full" });
+        throw new Failure("full", "there is no room");
+    },
+    broken() {
+        throw new Error("nobody's business");
     },
 });
 
 export const bump = async () => {
     const service = client("counter");
-    const error = await service.wrong().catch((one) => one.code);
+    const error = await service.wrong().catch((one) => `${one.code}: ${one.message}`);
     const missing = await service.missing().catch((one) => one.code);
-    return Response.json([await service.bump(2), await service.bump(), await service.slow("x"), error, missing]);
+    const broken = await service.broken().catch((one) => one.message);
+    const many = await service.bump(1, 2).catch((one) => one.name);
+    return Response.json([await service.bump(2), await service.bump(), await service.slow("x"), error, missing, broken, many]);
+};
+
+export const cast = async () => {
+    const service = client("counter");
+    const before = await service.bump(0);
+    service.bump.cast(5);
+    return Response.json(await service.bump(0) - before);
+};
+
+// What is posted is read as CBOR: as JavaScript writes it, and as CBOR again.
+export const coded = async (request) => {
+    const show = (_, value) => (typeof value === "bigint" ? `${value}n` : value instanceof Uint8Array ? `bytes ${value}`
+        : Object.is(value, -0) ? "-0" : typeof value === "number" && !Number.isFinite(value) ? String(value) : value);
+    try {
+        const value = cbor.decode(await request.bytes());
+        return Response.json([JSON.stringify(value, show) ?? "undefined", [...cbor.encode(value)]]);
+    } catch (error) {
+        return Response.json([error.code ?? error.name]);
+    }
+};
+
+export const uncoded = () => {
+    const loop = {};
+    loop.loop = loop;
+    const values = [() => {}, Symbol("s"), loop, 1n << 64n, -(1n << 64n) - 1n, { f() {}, u: undefined, d: new Date(0) },
+        "\ud800", [undefined], new Float32Array([1.5]), -0, 2 ** 53, -(2 ** 53 - 1)];
+    return Response.json(values.map((value) => {
+        try {
+            return [...cbor.encode(value)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+        } catch (error) {
+            return error.name;
+        }
+    }));
+};
+
+// ---- supervisors, groups, streams between processes
+
+// A child of the supervisor below: it tells that it is there.
+export const child = async (input) => {
+    publish("children", "begun", input.json() ?? null);
+    await new Promise(() => setInterval(() => {}, 1 << 30));
+};
+
+export const supervised = async () => {
+    const news = subscribe("children");
+    const pid = supervise([{ name: "one", component: "child", input: { n: 1 } }, { component: "child", restart: "temporary" }],
+        { strategy: "one-for-all" });
+    const inputs = [];
+    for await (const mail of news) {
+        inputs.push(mail.json());
+        if (inputs.length === 2) {
+            break;
+        }
+    }
+    let wrong = "";
+    try {
+        supervise([], { strategy: "none" });
+    } catch (error) {
+        wrong = error.name;
+    }
+    return Response.json([inputs, children(pid).map((one) => [one.name, one.pid > 0n, one.restarts]), wrong]);
+};
+
+export const news = () => eventsOf(async function* () {
+    const heard = subscribe("news");
+    publish("news", "line", "first\nsecond");
+    publish("news", "line", { n: 2 });
+    let count = 0;
+    for await (const mail of heard) {
+        yield { event: "news", id: ++count, retry: 100, data: count === 1 ? mail.text() : mail.json() };
+        if (count === 2) {
+            return;
+        }
+    }
+});
+
+export const handed = async () => {
+    const mail = await call("answerer", "read", null, { stream: ReadableStream.from((async function* () {
+        for (let i = 0; i < 200; i++) {
+            yield new Uint8Array(1000).fill(i);
+        }
+    })()) });
+    const text = await new Response(mail.stream).text();
+    return new Response(`${mail.text()} ${text.length}`);
 };
 
 export const worker = async (input) => {
@@ -212,6 +304,11 @@ export const answerer = async () => {
         const mail = await receive();
         if (mail.kind === "stop") {
             return;
+        }
+        if (mail.stream !== undefined) {
+            const bytes = await new Response(mail.stream).bytes();
+            reply(mail, `${bytes.length} ${bytes[199999]}`, { stream: new Response("y".repeat(300000)).body });
+            continue;
         }
         reply(mail, `answer to ${mail.text()}`);
     }

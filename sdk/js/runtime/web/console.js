@@ -1,4 +1,4 @@
-// console, crypto, performance, structuredClone: what is there without being asked for.
+// console, performance, structuredClone: what is there without being asked for.
 
 const QUOTE = (text) => (text.includes("'") ? JSON.stringify(text) : `'${text.replaceAll("\n", "\\n")}'`);
 const DEPTH_MAX = 3;
@@ -172,44 +172,6 @@ const console = {
     },
 };
 
-const RANDOM_MAX = 65536;
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
-class Crypto {
-    constructor(token) {
-        if (token !== MADE_HERE) {
-            throw new TypeError("Illegal constructor");
-        }
-    }
-
-    getRandomValues(array) {
-        if (!ArrayBuffer.isView(array) || array instanceof DataView || array instanceof Float32Array ||
-            array instanceof Float64Array) {
-            throw new DOMException("The data argument must be an integer-type TypedArray", "TypeMismatchError");
-        }
-        if (array.byteLength > RANDOM_MAX) {
-            throw new DOMException(
-                `The requested length exceeds ${RANDOM_MAX} bytes`, "QuotaExceededError");
-        }
-        native.random(bytesOf(array));
-        return array;
-    }
-
-    randomUUID() {
-        const bytes = new Uint8Array(16);
-        native.random(bytes);
-        bytes[6] = (bytes[6] & 0x0f) | 0x40;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        let text = "";
-        for (let i = 0; i < 16; i++) {
-            text += (i === 4 || i === 6 || i === 8 || i === 10 ? "-" : "") + HEX[bytes[i]];
-        }
-        return text;
-    }
-}
-tagged(Crypto, "Crypto", "getRandomValues", "randomUUID");
-const crypto = new Crypto(MADE_HERE);
-
 const performance = {
     now: () => native.clock(),
     get timeOrigin() {
@@ -243,6 +205,12 @@ const cloneInto = (value, seen) => {
     }
     if (value instanceof RegExp) {
         return keep(new RegExp(value.source, value.flags));
+    }
+    if (value instanceof File) {
+        return keep(new File([value], value.name, value));
+    }
+    if (value instanceof Blob) {
+        return keep(new Blob([value], value));
     }
     if (value instanceof ArrayBuffer) {
         return keep(value.slice(0));

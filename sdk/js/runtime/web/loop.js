@@ -106,9 +106,9 @@ const loopWait = () => {
 const ERROR_NAMES = ["ok", "denied", "not found", "invalid", "limit", "closed", "misplaced", "no memory", "malformed",
     "timeout", "exists", "full", "aborted"];
 
-const hostError = (code) => {
+const hostError = (code, why = "") => {
     const name = ERROR_NAMES[-code] ?? "unknown";
-    return Object.assign(new Error(`mote: ${name}`), { code: name });
+    return Object.assign(new Error(`mote: ${name}${why === "" ? "" : `: ${why}`}`), { code: name });
 };
 
 const setTimeout = (callback, ms = 0, ...args) => timerStart(callback, ms, false, false, args);

@@ -19,6 +19,13 @@ const bodyOf = (value) => {
     if (value instanceof URLSearchParams) {
         return [{ source: value.toString(), stream: null, used: false }, "application/x-www-form-urlencoded;charset=UTF-8"];
     }
+    if (value instanceof Blob) {
+        return [{ source: blobBytes(value), stream: null, used: false }, value.type || null];
+    }
+    if (value instanceof FormData) {
+        const [source, type] = multipartWrite(value);
+        return [{ source, stream: null, used: false }, type];
+    }
     const bytes = bytesOf(value);
     if (bytes !== null) {
         return [{ source: bytes.slice(), stream: null, used: false }, null];
@@ -132,6 +139,16 @@ class Message {
 
     async arrayBuffer() {
         return (await this.bytes()).buffer;
+    }
+
+    async blob() {
+        const type = this.headers.get("content-type") ?? "";
+        return new Blob([await bodyRead(this._body())], { type });
+    }
+
+    async formData() {
+        const type = this.headers.get("content-type") ?? "";
+        return formRead(await bodyRead(this._body()), type);
     }
 }
 
@@ -446,7 +463,7 @@ class Request extends Message {
     }
 }
 tagged(Request, "Request", "method", "url", "headers", "redirect", "signal", "clone");
-for (const name of ["body", "bodyUsed", "text", "json", "bytes", "arrayBuffer"]) {
+for (const name of ["body", "bodyUsed", "text", "json", "bytes", "arrayBuffer", "blob", "formData"]) {
     const found = Object.getOwnPropertyDescriptor(Message.prototype, name);
     Object.defineProperty(Response.prototype, name, { ...found, enumerable: true });
     Object.defineProperty(Request.prototype, name, { ...found, enumerable: true });

@@ -24,6 +24,11 @@ class Input {
     json() {
         return this.#bytes.length === 0 ? undefined : JSON.parse(this.text());
     }
+
+    // Of calls between languages: CBOR.
+    value() {
+        return native.cborDecode(this.#bytes);
+    }
 }
 
 class Mail extends Input {
@@ -64,7 +69,7 @@ const mailIn = (raw) => {
         if (mail.kind === "down") {
             waiting.reject(Object.assign(new Error(`mote: closed (${mail.text()})`), { code: "closed" }));
         } else if (mail.label !== 0n) {
-            waiting.reject(hostError(Number(mail.label)));
+            waiting.reject(hostError(Number(mail.label), mail.text()));
         } else {
             waiting.resolve(mail);
         }
@@ -131,8 +136,18 @@ const pidOf = (who) => {
     return pid;
 };
 
-const call = async (who, name, value, { timeout = 5000 } = {}) => {
-    const reference = native.callBegin(pidOf(who), name, packed(value));
+// A ReadableStream of bytes as the end of a stream that another process reads.
+const streamGiven = (stream) => {
+    if (stream === undefined) {
+        return undefined;
+    }
+    const [reader, writer] = native.streamOpen();
+    streamPour(stream, writer).catch(() => {});
+    return reader;
+};
+
+const call = async (who, name, value, { timeout = 5000, stream } = {}) => {
+    const reference = native.callBegin(pidOf(who), name, packed(value), streamGiven(stream));
     const waiting = Promise.withResolvers();
     replies.set(reference, waiting);
     const timer = setTimeout(() => {
@@ -149,12 +164,42 @@ const call = async (who, name, value, { timeout = 5000 } = {}) => {
     }
 };
 
-// A service's functions as functions: they take and give what JSON can say.
+// ---- services: docs/calls.md
+
+// What a function of a service throws so that its caller gets that error.
+class Failure extends Error {
+    constructor(code, message = code) {
+        if (!ERROR_CODES.has(code)) {
+            throw new RangeError(`Failure: ${code} is no code of an error`);
+        }
+        super(message);
+        this.code = code;
+    }
+}
+Object.defineProperty(Failure.prototype, "name", { value: "Failure", writable: true, configurable: true });
+
+const argument = (name, args) => {
+    if (args.length > 1) {
+        throw new TypeError(`${name}: a function of a service has one argument; put several into an object`);
+    }
+    return args[0] === undefined ? undefined : native.cborEncode(args[0]);
+};
+
+// A service's functions as functions, and each with `cast`, which waits for no answer.
 const client = (who, options) => new Proxy({}, {
-    get: (_, name) => (name === "then" ? undefined : async (...args) => (await call(who, name, JSON.stringify(args), options)).json()),
+    get: (_, name) => {
+        if (name === "then" || typeof name === "symbol") {
+            return undefined; // it is no promise
+        }
+        const ask = async (...args) => (await call(who, name, argument(name, args), options)).value();
+        ask.cast = (...args) => {
+            native.send(pidOf(who), name, argument(name, args));
+        };
+        return ask;
+    },
 });
 
-const ERROR_CODES = new Map(ERROR_NAMES.map((name, index) => [name, -index]));
+const ERROR_CODES = new Map(ERROR_NAMES.map((name, index) => [name, -index]).slice(1));
 
 const serveOne = async (functions, labels, mail) => {
     const name = labels.get(BigInt.asUintN(64, mail.label));
@@ -164,14 +209,16 @@ const serveOne = async (functions, labels, mail) => {
         if (name === undefined) {
             throw hostError(NOT_FOUND);
         }
-        const args = mail.json();
-        const result = await functions[name](...(Array.isArray(args) ? args : args === undefined ? [] : [args]));
-        body = bytesOf(result) ?? JSON.stringify(result);
+        const given = mail.value();
+        const result = await (given === undefined ? functions[name]() : functions[name](given));
+        body = result === undefined ? undefined : native.cborEncode(result);
     } catch (error) {
-        if (mail.kind !== "call" || !ERROR_CODES.has(error?.code)) {
+        const known = ERROR_CODES.get(error?.code);
+        if (mail.kind !== "call" || known === undefined) {
             reportError(error);
         }
-        label = BigInt(ERROR_CODES.get(error?.code) ?? -3);
+        label = BigInt(known ?? -3);
+        body = error instanceof Failure ? error.message : undefined;
     }
     if (mail.kind === "call") {
         native.reply(mail.sender, label, body, undefined, mail.reference);
@@ -246,8 +293,82 @@ const spawn = (component, input, options = {}) => {
     return { pid, reference };
 };
 
+const STRATEGIES = ["one-for-one", "one-for-all", "rest-for-one"];
+const RESTARTS = ["permanent", "transient", "temporary"];
+
+const chosen = (list, name, what) => {
+    const at = name === undefined ? 0 : list.indexOf(name);
+    if (at < 0) {
+        throw new RangeError(`supervise: ${name} is no ${what}; there are ${list.join(", ")}`);
+    }
+    return at;
+};
+
+// Start a supervisor of the platform, linked to this process, and its children in order.
+const supervise = (children, options = {}) => native.supervise(
+    { maxRestarts: 3, windowMs: 5000, ...options, strategy: chosen(STRATEGIES, options.strategy, "strategy") },
+    children.map((one) => ({ ...one, input: packed(one.input), restart: chosen(RESTARTS, one.restart, "restart") })));
+
+// What is published to a group, as one gets it: `for await (const mail of subscribe("room"))`.
+const subscribe = (group) => {
+    native.join(group); // now, so that nothing is missed between here and the first turn
+    return (async function* () {
+        try {
+            for (;;) {
+                const mail = await receive();
+                if (mail === null || mail.kind === "stop") {
+                    return;
+                }
+                if (mail.kind === "send") {
+                    yield mail;
+                }
+            }
+        } finally {
+            native.leave(group);
+        }
+    })();
+};
+
+// ---- server-sent events
+
+const eventField = (name, value) => {
+    const text = String(value);
+    if (/[\r\n\0]/.test(text)) {
+        throw new TypeError(`events: ${name} has a line break or a zero in it`);
+    }
+    return `${name}: ${text}\n`;
+};
+
+const eventText = (one) => {
+    const { event, id, retry, data } = one !== null && typeof one === "object" ? one : { data: one };
+    let text = "";
+    text += event === undefined ? "" : eventField("event", event);
+    text += id === undefined ? "" : eventField("id", id);
+    text += retry === undefined ? "" : eventField("retry", Math.trunc(Number(retry)));
+    if (data !== undefined) {
+        for (const line of (typeof data === "string" ? data : JSON.stringify(data)).split(/\r\n|\r|\n/)) {
+            text += `data: ${line}\n`;
+        }
+    }
+    return `${text}\n`;
+};
+
+// A Response of the events that something iterable, or a generator function, gives.
+const events = (source, init = {}) => {
+    const list = typeof source === "function" ? source() : source;
+    const headers = new Headers(init.headers);
+    headers.set("content-type", "text/event-stream");
+    return new Response(ReadableStream.from((async function* () {
+        for await (const one of list) {
+            yield encodeText(eventText(one));
+        }
+    })()), { ...init, headers });
+};
+
 const mote = {
-    service, client, receive, call, spawn,
+    service, client, receive, call, spawn, supervise, subscribe, events, Failure,
+    cbor: { encode: (value) => native.cborEncode(value), decode: (bytes) => native.cborDecode(bytesOf(bytes) ?? bytes) },
+    children: (pid) => native.children(pid),
     param: (name) => {
         const value = native.requestParam(name);
         return value === null ? null : native.decode(Uint8Array.from(value, (unit) => unit.charCodeAt(0)), false);
@@ -256,8 +377,8 @@ const mote = {
     requestId: () => native.requestGet(6),
     env,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-    send: (who, name, value) => native.send(pidOf(who), name, packed(value)),
-    reply: (mail, value) => native.reply(mail.sender, 0, packed(value), undefined, mail.reference),
+    send: (who, name, value, { stream } = {}) => native.send(pidOf(who), name, packed(value), streamGiven(stream)),
+    reply: (mail, value, { stream } = {}) => native.reply(mail.sender, 0, packed(value), streamGiven(stream), mail.reference),
     replyError: (mail, code) => native.reply(mail.sender, BigInt(ERROR_CODES.get(code) ?? -3), undefined, undefined,
         mail.reference),
     sendAfter: (who, name, value, ms) => native.sendAfter(pidOf(who), name, packed(value), undefined, ms),

@@ -34,8 +34,15 @@ function entry(todo) {
   return line;
 }
 
+/* Answers may come in another order than they were asked for: an older one is not shown over a newer. */
+let asked = 0, shown = 0;
+
 async function show() {
-  const todos = await (await ask("GET", "")).json();
+  const number = ++asked, todos = await (await ask("GET", "")).json();
+  if (number < shown) {
+    return;
+  }
+  shown = number;
   at("list").replaceChildren(...todos.map(entry));
   const open = todos.filter(todo => !todo.done).length;
   at("state").textContent = todos.length === 0 ? "Nothing is to be done." : `${open} of ${todos.length} to be done`;
