@@ -4,17 +4,19 @@ import pytest
 
 import apps
 import go_guests
+import rust_guests
 
 ANSWER = "sum -3999999700\nzürich not fine 3\nmalformed\nnot found\n"
 
 
 def languages():
-    return ["c"] + ([] if go_guests.MISSING else ["go"])
+    return ["c"] + ([] if go_guests.MISSING else ["go"]) + ([] if rust_guests.MISSING else ["rust"])
 
 
 @pytest.fixture
 def node(use_shared, workshop):
-    made = {"c": lambda: workshop.c("calls"), "go": lambda: go_guests.made(workshop, "calls")}
+    made = {"c": lambda: workshop.c("calls"), "go": lambda: go_guests.made(workshop, "calls"),
+            "rust": lambda: rust_guests.made(workshop, "zoo")}
     wasm = {one: made[one]() for one in languages()}
     components = {}
     for one, source in wasm.items():

@@ -38,9 +38,10 @@ pub fn export(_: TokenStream, item: TokenStream) -> TokenStream {
     };
     let plain = name.to_string();
     let entry = format!(
-        "const _: () = {{
+        "const _: extern \"C\" fn() = {{
             #[cfg_attr(target_family = \"wasm\", unsafe(export_name = {plain:?}))]
             pub extern \"C\" fn entry() {{ ::mote::enter(|| {call}) }}
+            entry
         }};"
     );
     let mut made = item;
