@@ -17,9 +17,9 @@ from rust_guests import GUESTS, MISSING, TOOLS, build, environment, made, manife
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 
-ROUTES = {"GET /hello/:name": "zoo#hello", "POST /echo": "zoo#echo", "POST /json": "zoo#json", "GET /events": "zoo#events",
+ROUTES = {"GET /hello/:name": "zoo#hello", "POST /echo": "zoo#echo", "POST /json": "zoo#person", "GET /events": "zoo#events",
           "WS /socket": "zoo#socket", "GET /plain-calls": "zoo#plain_calls",
-          **{f"GET /{name}": "zoo#" + name for name in ("large", "crash", "fails", "stuck", "fetch", "calls", "together", "workers")}}
+          **{f"GET /{name}": "zoo#" + name for name in ("large", "deep", "crash", "fails", "stuck", "fetch", "calls", "together", "workers")}}
 
 
 @pytest.fixture
@@ -66,10 +66,13 @@ def test_json_is_read_and_written(zoo):
         assert zoo.post("/json", broken).status == 400, broken
 
 
+def test_what_is_as_deep_as_it_may_be_fits_the_stack(zoo):
+    assert zoo.get("/deep").text == '{"a":[' * 16 + "]}" * 16 + "\n"
+
+
 def test_a_panic_is_502_and_the_log_has_the_line(zoo):
     assert zoo.get("/crash").status == 502
-    zoo.log.wait_for("panicked at src/lib.rs:")
-    zoo.log.wait_for("index out of bounds: the len is 3 but the index is 9")
+    zoo.log.wait_for("panic at src/lib.rs:", "index out of bounds: the len is 3 but the index is 9")
 
 
 def test_an_error_is_502_and_the_log_has_it(zoo):
@@ -155,7 +158,7 @@ def test_what_is_passed_between_processes_is_cbor(home):
     """The SDK's own tests, natively: values of the RFC, other forms of them, and what is broken."""
     sdk = home.path("sdk")
     shutil.copytree(os.path.join(ROOT, "sdk", "rust"), sdk)
-    done = subprocess.run([TOOLS[0], "test", "--quiet"], cwd=sdk, env=home.environment(**environment()), stdin=subprocess.DEVNULL,
+    done = subprocess.run([TOOLS[0], "test", "--quiet", "--test", "wire"], cwd=sdk, env=home.environment(**environment()), stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "0 failed" in done.stdout, done.stdout + done.stderr
 

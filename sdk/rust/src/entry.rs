@@ -54,6 +54,16 @@ impl<T: Outcome> Outcome for Result<T, Error> {
 /// Runs what an exported function is. `#[mote::export]` calls it. A panic goes to the node's log, also where the component is not
 /// granted standard error.
 pub fn enter<T: Outcome>(function: impl FnOnce() -> T) {
-    std::panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string())));
+    std::panic::set_hook(Box::new(tell));
     function().settle()
+}
+
+fn tell(panic: &std::panic::PanicHookInfo<'_>) {
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a text");
+    match panic.location() {
+        Some(place) => log(Level::Error, &format!("panic at {place}: {text}")),
+        None => log(Level::Error, &format!("panic: {text}")),
+    }
 }

@@ -1,11 +1,12 @@
-//! Values as JSON, for those outside. It is as strict as RFC 8259, and no deeper than what is passed between processes.
+//! Values as JSON, for those outside. It is as strict as RFC 8259, and at most 32 deep.
 
 use std::fmt::Write;
 
 use crate::cbor::{self, Item, Value};
 use crate::error::{Error, ErrorKind, Result};
 
-const DEPTH_MAX: u32 = 64;
+/// So that it fits a guest's small stack, with much left for who reads it.
+const DEPTH_MAX: u32 = 32;
 
 /// A value as JSON. Bytes, and fractions that are no number, have none.
 pub fn to_string<T: Value>(value: &T) -> Result<String> {
@@ -19,10 +20,12 @@ pub fn from_slice<T: Value>(text: &[u8]) -> Result<T> {
     let text = std::str::from_utf8(text).map_err(|_| Error::malformed("JSON: no UTF-8"))?;
     let mut parser = Parser { text, at: 0, depth: 0 };
     let item = parser.item()?;
-    match parser.peek() {
-        None => cbor::from_slice(&cbor::to_vec(&item)?),
-        Some(_) => Err(parser.wrong("nothing more")),
+    if parser.peek().is_some() {
+        return Err(parser.wrong("nothing more"));
     }
+    let bytes = cbor::to_vec(&item)?;
+    drop(item);
+    cbor::from_slice(&bytes)
 }
 
 fn write_text(to: &mut String, text: &str) {
@@ -69,6 +72,7 @@ fn write_item(to: &mut String, item: &Item) -> Result {
     Ok(())
 }
 
+// What calls itself has a small frame, as a guest's stack is small: so the rest is not inlined.
 struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -76,6 +80,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
+    #[inline(never)]
     fn wrong(&self, wanted: &str) -> Error {
         Error::malformed(&format!("JSON: {wanted} is wanted at byte {}", self.at))
     }
@@ -110,16 +115,19 @@ impl Parser<'_> {
             Some(b'[') => self.inside(b']', Item::List, Parser::item),
             Some(b'"') => self.string().map(Item::Text),
             Some(b'-' | b'0'..=b'9') => self.number(),
-            _ => {
-                for (word, item) in [("null", Item::Null), ("true", Item::Truth(true)), ("false", Item::Truth(false))] {
-                    if self.text[self.at..].starts_with(word) {
-                        self.at += word.len();
-                        return Ok(item);
-                    }
-                }
-                Err(self.wrong("a value"))
+            _ => self.word(),
+        }
+    }
+
+    #[inline(never)]
+    fn word(&mut self) -> Result<Item> {
+        for (word, item) in [("null", Item::Null), ("true", Item::Truth(true)), ("false", Item::Truth(false))] {
+            if self.text[self.at..].starts_with(word) {
+                self.at += word.len();
+                return Ok(item);
             }
         }
+        Err(self.wrong("a value"))
     }
 
     /// What is in brackets, with commas between.
@@ -146,6 +154,7 @@ impl Parser<'_> {
         Ok(make(list))
     }
 
+    #[inline(never)]
     fn string(&mut self) -> Result<String> {
         self.expect(b'"')?;
         let mut made = String::new();
@@ -200,6 +209,7 @@ impl Parser<'_> {
         Ok(number)
     }
 
+    #[inline(never)]
     fn number(&mut self) -> Result<Item> {
         let rest = &self.text[self.at..];
         let size = rest.find(|one: char| !one.is_ascii_digit() && !"+-.eE".contains(one)).unwrap_or(rest.len());

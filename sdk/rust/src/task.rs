@@ -24,7 +24,14 @@ const STEPS_MAX: usize = 256;
 /// How long a wait for a part of what is wanted may take.
 const PART_NS: i64 = 10_000_000;
 
-type Job = Pin<Box<dyn Future<Output = ()>>>;
+/// What a task does next.
+enum Job {
+    /// Nothing: there is room for a task.
+    None,
+    /// It runs right now.
+    Running,
+    Waiting(Pin<Box<dyn Future<Output = ()>>>),
+}
 
 /// Where something arrives for a task.
 #[derive(Default)]
@@ -56,7 +63,7 @@ struct Reactor {
     wishes: Vec<(Wish, Place)>,
     /// Mail whose taker was gone when it came.
     returned: VecDeque<Piece>,
-    jobs: Vec<Option<Job>>,
+    jobs: Vec<Job>,
     is_running: bool,
 }
 
@@ -308,37 +315,44 @@ impl<T> Future for Task<T> {
 pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
     let end = Rc::new(RefCell::new((None, None::<Waker>)));
     let told = end.clone();
-    let job: Job = Box::pin(async move {
+    let job = Job::Waiting(Box::pin(async move {
         let value = future.await;
         let mut end = told.borrow_mut();
         end.0 = Some(value);
         if let Some(waker) = end.1.take() {
             waker.wake();
         }
-    });
-    let id = reactor(|all| match all.jobs.iter().position(Option::is_none) {
-        // Not that of the job which runs right now and is taken out meanwhile.
-        Some(at) if !all.is_running => {
-            all.jobs[at] = Some(job);
-            at
+    }));
+    let id = reactor(|all| {
+        let room = all.jobs.iter().position(|one| matches!(one, Job::None));
+        let id = room.unwrap_or(all.jobs.len());
+        match room {
+            Some(at) => all.jobs[at] = job,
+            None => all.jobs.push(job),
         }
-        _ => {
-            all.jobs.push(Some(job));
-            all.jobs.len() - 1
-        }
+        id
     });
     Arc::new(Bell(id)).wake();
     Task { end }
 }
 
 fn step(id: usize) {
-    let Some(mut job) = reactor(|all| all.jobs.get_mut(id).and_then(Option::take)) else {
+    // A bell may have rung for a task that has ended.
+    let Some(mut job) = reactor(|all| match std::mem::replace(&mut all.jobs[id], Job::None) {
+        Job::Waiting(job) => {
+            all.jobs[id] = Job::Running;
+            Some(job)
+        }
+        _ => None,
+    }) else {
         return;
     };
     let waker = Waker::from(Arc::new(Bell(id)));
-    if job.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-        reactor(|all| all.jobs[id] = Some(job));
-    }
+    let next = match job.as_mut().poll(&mut Context::from_waker(&waker)) {
+        Poll::Ready(()) => Job::None,
+        Poll::Pending => Job::Waiting(job),
+    };
+    reactor(|all| all.jobs[id] = next);
 }
 
 /// Runs a future, and all tasks beside it, until it is done. An exported `async fn` is run by it.

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use mote::{
-    cbor, label, task, Answer, Child, Error, ErrorKind, Event, Events, ExitClass, Fetch, Function, Mail, Message,
+    cbor, json, label, task, Answer, Child, Error, ErrorKind, Event, Events, ExitClass, Fetch, Function, Mail, Message,
     Request, Response, Result, Service, Socket, Spawning, Stream, Supervisor, Value, CALL_TIMEOUT,
 };
 
@@ -45,11 +45,24 @@ struct Person {
 }
 
 #[mote::export]
-fn json(mut request: Request) -> Response {
+fn person(mut request: Request) -> Response {
     match request.json::<Person>(1024) {
         Ok(person) => Response::json(&person),
         Err(error) => Response::text(format!("{error}\n")).status(400),
     }
+}
+
+/// As deep as it may be, which the stack has to have room for.
+#[mote::export]
+fn deep() -> Result<Response> {
+    for first in [&[0x81_u8][..], &[0xa1, 0x00]] {
+        let bytes = [first.repeat(64), vec![0]].concat();
+        if cbor::to_vec(&cbor::from_slice::<cbor::Item>(&bytes)?)? != bytes {
+            return Ok(Response::new(500));
+        }
+    }
+    let text = "{\"a\":[".repeat(16) + &"]}".repeat(16);
+    Ok(Response::json(&json::from_slice::<cbor::Item>(text.as_bytes())?))
 }
 
 #[mote::export]
