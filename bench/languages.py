@@ -1,8 +1,9 @@
 """The parts of `make bench` that are about guests in other languages: the same handler in Go, a fresh instance for each request, against
-net/http natively (bench/peers/hello)."""
+net/http natively (bench/peers/hello); in C and Rust against the smallest module that answers, written by hand (bench/guests/small)."""
 
 import contextlib
 import os
+import shutil
 import subprocess
 
 import proc
@@ -74,4 +75,37 @@ def bench_go(options, folder):
     ], [f"go: {said[1]}, wrk as above, {options.rounds} rounds of {options.seconds} s a side; the native one is one process for all"]
 
 
-PARTS = {"go": bench_go}
+def rust_tools():
+    """{"CARGO": ..., "RUSTC": ...} that build guests, or None."""
+    said = subprocess.run([os.path.join(ROOT, "tools", "rust-wasi.sh")], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return dict(zip(("CARGO", "RUSTC"), said.stdout.split("\n"))) if said.returncode == 0 else None
+
+
+def bench_small(options, folder):
+    tools = rust_tools()
+    if tools is None:
+        return [], ["no Rust with wasm32-wasip1: the rows for guests in C and Rust are left out"]
+    os.environ.update(tools)
+    app = os.path.join(folder, "apps", "small")
+    shutil.copytree(os.path.join(ROOT, "bench", "guests", "small"), app)
+    os.mkdir(os.path.join(app, "wasm"))
+    subprocess.run(["wat2wasm", "hand.wat", "-o", "wasm/hand.wasm"], cwd=app, check=True)
+    rounds = Rounds(options.attempts)
+    names = ("hand", "c", "rust")
+    with stopping(Mote(options.mote, "small", folder, apps=os.path.dirname(app))) as mote:
+        for name in names:
+            load(mote, "/" + name, 1)
+        middle, samples = alternate(rounds, options.rounds, {
+            name: (lambda name=name: load(mote, "/" + name, options.seconds)) for name in names})
+        sizes = ", ".join(f"{name} {os.path.getsize(os.path.join(mote.folder, 'wasm', name + '.wasm'))}" for name in names)
+    noise = rounds.noise()
+    rows = []
+    for name, shown in (("c", "C"), ("rust", "Rust")):
+        rows += [
+            Row(f"hello in {shown}, fresh instance each: server CPU a request, against a module by hand", middle[name][0], middle["hand"][0],
+                unit="us", detail={"samples": samples}, **noise),
+            Row("the same: requests a second", middle[name][1], middle["hand"][1], unit="/s", **noise)]
+    return rows, [f"small: one node, {options.rounds} rounds of {options.seconds} s a side; bytes of the files: {sizes}"]
+
+
+PARTS = {"go": bench_go, "small": bench_small}

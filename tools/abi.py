@@ -3,7 +3,7 @@
 
     tools/abi.py [ROOT]           write src/guest/abi_table.h, the marked parts of sdk/c/mote.h and docs/guest-abi.md, and for
                                   components sdk/wit/mote-runtime.wit and the table of the engine's shim, and
-                                  the imports of the SDK for Go
+                                  the imports of the SDKs for Go and Rust
     tools/abi.py --check [ROOT]   write nothing; status 1 and a line for each file that is not up to date
     tools/abi.py --hostile WAT C  write Wasm text with an entry for each pointer parameter, which passes a bad one, and
                                   the names of these entries, for a C array
@@ -19,10 +19,11 @@ import tomllib
 
 import abi_component
 import abi_go
+import abi_rust
 
 TABLE = "src/guest/abi.toml"
 OUTPUTS = ["src/guest/abi_table.h", "sdk/c/mote.h", "docs/guest-abi.md", "sdk/wit/mote-runtime.wit",
-           "src/engine/shim/src/typed_table.rs", "sdk/go/internal/abi/abi.go"]
+           "src/engine/shim/src/typed_table.rs", "sdk/go/internal/abi/abi.go", "sdk/rust/src/abi.rs"]
 
 # type: (Wasm types, C declarations with {} for the name, names in the documentation)
 PLAIN = {
@@ -293,7 +294,8 @@ def make_all(table, old):
     return {"src/guest/abi_table.h": make_table(table), "sdk/c/mote.h": header, "docs/guest-abi.md": page,
             "sdk/wit/mote-runtime.wit": abi_component.make_wit(table),
             "src/engine/shim/src/typed_table.rs": abi_component.make_rust(table),
-            "sdk/go/internal/abi/abi.go": abi_go.make_go(table)}
+            "sdk/go/internal/abi/abi.go": abi_go.make_go(table),
+            "sdk/rust/src/abi.rs": abi_rust.make_rust(table)}
 
 
 def hostile(table):

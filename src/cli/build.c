@@ -1,6 +1,7 @@
 #include "cli/build_c.h"
 #include "cli/build_go.h"
 #include "cli/build_javascript.h"
+#include "cli/build_rust.h"
 #include "cli/command.h"
 #include "manifest/manifest.h"
 
@@ -19,6 +20,7 @@ static const struct build_language *const languages[] = {
     &build_c,
     &build_javascript,
     &build_go,
+    &build_rust,
 };
 
 static void print_help(void)

@@ -32,9 +32,14 @@ static bool append_escaped(struct bytes *to, const char *text, size_t size)
     return good;
 }
 
-/* A path, a colon, a number, and another colon or the like. */
+/* A path, a colon, a number, and another colon or the like. rustc puts an arrow before it. */
 static bool parse_place(const char *text, size_t size, struct finding *ret)
 {
+    const char *arrow = memmem(text, size, "--> ", 4);
+    if (arrow != NULL && strspn(text, " ") == (size_t)(arrow - text)) {
+        size -= (size_t)(arrow + 4 - text);
+        text = arrow + 4;
+    }
     const char *colon = memchr(text, ':', size);
     size_t path = colon == NULL ? 0 : (size_t)(colon - text);
     size_t digits = 0;

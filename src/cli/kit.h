@@ -12,6 +12,9 @@
 /** sdk/go. Ended by one without a path. */
 extern const struct embedded kit_go[];
 
+/** sdk/rust, likewise. */
+extern const struct embedded kit_rust[];
+
 /** Put a file in the place of whatever is there: a link is replaced, not followed, and nobody sees half of it. False: ERR_OS. */
 bool kit_put(const char *path, const void *data, size_t size_bytes, struct err *err) MUST_USE;
 

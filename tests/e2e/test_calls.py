@@ -4,6 +4,7 @@ import pytest
 
 import apps
 import go_guests
+import rust_guests
 
 ANSWER = "sum -3999999700\nzürich not fine 3\nmalformed\nnot found\n"
 
@@ -13,6 +14,7 @@ LANGUAGES = {
     "c": (lambda workshop: workshop.c("calls"), None),
     "go": (lambda workshop: go_guests.made(workshop, "calls"), go_guests.MISSING),
     "javascript": (lambda workshop: workshop.javascript("calls"), None),
+    "rust": (lambda workshop: rust_guests.made(workshop, "zoo"), rust_guests.MISSING),
 }
 
 

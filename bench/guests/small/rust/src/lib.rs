@@ -1,0 +1,6 @@
+use mote::Response;
+
+#[mote::export]
+fn hello() -> Response {
+    Response::text("hello\n")
+}
