@@ -4,6 +4,7 @@
   (import "mote" "input_get" (func $input_get (param i32 i32) (result i32)))
   (import "mote" "send" (func $send (param i64 i64 i32 i32 i32) (result i32)))
   (import "mote" "receive" (func $receive (param i32 i32 i32 i32 i64) (result i32)))
+  (import "mote" "stream_try_write" (func $write (param i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
   (func $must (param $held i32)
     (if (i32.eqz (local.get $held)) (then unreachable)))
@@ -13,6 +14,24 @@
     (call $must (i32.eq (call $input_get (i32.const 64) (i32.const 16)) (i32.const 16)))
     (i64.load (i32.const 64)))
   (func (export "nothing"))
+  (func $answer
+    (call $must (i32.eqz (call $receive (i32.const 0) (i32.const 128) (i32.const 8192) (i32.const 2048) (i64.const -1)))))
+  (func $offer
+    (call $must (i32.lt_s (call $write (i32.const 0) (i32.const 1024) (i32.const 1024)) (i32.const 0))))
+  (func (export "send") (local $count i64) (local $sent i64) (local $pid i64)
+    (local.set $count (call $count))
+    (local.set $pid (i64.load offset=8 (i32.const 64)))
+    (loop $again
+      (call $send_to (local.get $pid))
+      (local.set $sent (i64.add (local.get $sent) (i64.const 1)))
+      (if (i64.eqz (i64.rem_u (local.get $sent) (i64.const 64))) (then (call $answer)))
+      (br_if $again (i64.lt_u (local.get $sent) (local.get $count)))))
+  (func (export "refused") (local $left i64)
+    (local.set $left (call $count))
+    (loop $again
+      (call $offer)
+      (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+      (br_if $again (i64.ne (local.get $left) (i64.const 0)))))
   (func (export "toss") (local $left i64) (local $pid i64)
     (local.set $left (call $count))
     (local.set $pid (i64.load offset=8 (i32.const 64)))

@@ -5,7 +5,9 @@
  *
  * reads rounds from its input, one a line, "module" or "component", what, and how often; answers each with a line: "CPU_NS WALL_NS
  * COUNT".
- *     send N     sends of 1 KiB to a native process of the same worker, which takes and frees them
+ *     send N     sends of 1 KiB to a native process of the same worker, which takes and frees them, and answers each
+ *                64th, for which the sender waits: they neither pile up, nor is the waiting in the figure much
+ *     refused N  1 KiB handed to a function that refuses it: the call alone
  *     toss N     sends of 1 KiB to nobody
  *     self N     sends of 1 KiB to oneself, each received
  *     spawn N    spawn + run + exit of one that returns at once */
@@ -18,17 +20,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDES = 2, AT_A_TIME = 32, NOBODY = 1 };
+enum {
+    SIDES = 2,
+    AT_A_TIME = 32,
+    NOBODY = 1,
+    UNANSWERED = 64, /* as in component.wat and component-module.wat */
+};
 
 static const char *const sides[SIDES] = {"module", "component"};
 
 /* ---- who takes what is sent ---- */
 
+struct sink {
+    struct process process; /* first */
+    unsigned taken;
+};
+
+static void sink_answer(struct process *process, const struct message *message)
+{
+    struct pid sender = {message->sender};
+    struct message *answer = message_create(process->pid.raw, 0, NULL, 0);
+    INVARIANT(answer != NULL);
+    if (!process_send(process->node, sender, answer)) {
+        BUG("the sender refuses an answer");
+    }
+}
+
 static enum turn sink_turn(struct process *process, struct exit *ret_exit)
 {
     (void)ret_exit;
+    struct sink *sink = CONTAINER_OF(process, struct sink, process);
     struct message *message;
     while ((message = process_receive(process, NULL)) != NULL) {
+        if (++sink->taken % UNANSWERED == 0) {
+            sink_answer(process, message);
+        }
         message_destroy(message);
     }
     return TURN_PARKED;
@@ -41,7 +67,7 @@ static void sink_reclaim(struct process *process)
 
 static void sink_destroy(struct process *process)
 {
-    free(process);
+    free(CONTAINER_OF(process, struct sink, process));
 }
 
 static const struct body sink_body = {
@@ -51,15 +77,15 @@ static const struct body sink_body = {
 static struct process *sink_start(struct stage *stage)
 {
     struct process_options options = {.kind = "bench", .label = "sink"};
-    struct process *sink = calloc(1, sizeof *sink);
+    struct sink *sink = calloc(1, sizeof *sink);
     INVARIANT(sink != NULL);
-    process_init(sink, &sink_body, stage->node, &options);
-    process_retain(sink);
+    process_init(&sink->process, &sink_body, stage->node, &options);
+    process_retain(&sink->process);
     struct err err = {0};
-    if (!process_start(sink, &node_loop(stage->node, 0)->worker, &err)) {
+    if (!process_start(&sink->process, &node_loop(stage->node, 0)->worker, &err)) {
         BUG("no sink: %s", err.text);
     }
-    return sink;
+    return &sink->process;
 }
 
 /* ---- rounds ---- */
@@ -92,7 +118,7 @@ static bool guest_round(struct stage *stage, const char *entry, uint64_t count, 
 static bool send_round(struct stage *stage, uint64_t count)
 {
     struct process *sink = sink_start(stage);
-    bool good = guest_round(stage, "toss", count, sink->pid.raw);
+    bool good = guest_round(stage, "send", count, sink->pid.raw);
     process_stop(sink, STOP_KILL, NULL);
     process_release(sink);
     return good;

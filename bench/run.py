@@ -166,6 +166,8 @@ COMPONENT_WIT = """package mote:bench;
 world bench {
     include mote:runtime/imports@0.1.0;
     export nothing: func();
+    export send: func();
+    export refused: func();
     export toss: func();
     export self: func();
 }
@@ -189,12 +191,13 @@ def bench_component(options, folder):
     made("wat2wasm", os.path.join(ROOT, "bench", "component-module.wat"), "-o", module)
     made("wat2wasm", os.path.join(ROOT, "bench", "component.wat"), "-o", core)
     made(made(os.path.join(ROOT, "tools", "componentize.sh")), "component", wit, "bench", core, component)
-    rounds = {"send": SENDS, "toss": SENDS, "self": SENDS, "spawn": SPAWNS}
+    rounds = {"send": SENDS, "refused": SENDS, "toss": SENDS, "self": SENDS, "spawn": SPAWNS}
     sides = [f"{side} {what} {count}" for what, count in rounds.items() for side in ("component", "module")]
     samples, noise = Driver(options.build, "bench-component", module, component).rounds(sides, options)
     us = medians(samples)
     bars = {"send": ("send of 1 KiB from a component, CPU, against a core module's", 1.5),
-            "toss": ("the same, to nobody", None),
+            "refused": ("the call alone: 1 KiB to a function that refuses it", None),
+            "toss": ("send of 1 KiB to nobody", None),
             "self": ("the same, to oneself and received", None),
             "spawn": ("spawn + run + exit of a component, CPU, against a core module", 1.6)}
     return [Row(text, us[f"component {what} {rounds[what]}"], us[f"module {what} {rounds[what]}"], unit="us", bar=bar,

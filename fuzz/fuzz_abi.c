@@ -16,6 +16,7 @@ enum {
     GUESTS = WORLD_COMPONENTS,
     MEMORY_BYTES = 2048, /* of a guest; a block of its own, so that a sanitizer sees its edges */
     KEPT = 8,            /* results that later steps can use */
+    HANDLE_FIRST = 65536,
     STEPS_MAX = 200,
     ROUNDS_MAX = 100, /* of killing what is left */
 };
@@ -59,7 +60,17 @@ static uint64_t take_raw(struct input *input, unsigned bytes)
     return value;
 }
 
-static uint64_t take_number(struct play *play, struct input *input)
+/* What calls wrote for the guest, such as handles. */
+static uint32_t word_of(const struct player *player, unsigned which)
+{
+    uint32_t word = 0;
+    if (player->memory != NULL) {
+        memcpy(&word, player->memory + (size_t)which * sizeof word, sizeof word);
+    }
+    return word;
+}
+
+static uint64_t take_number(struct play *play, const struct player *player, struct input *input)
 {
     static const uint64_t edges[] = {
         0,
@@ -74,6 +85,12 @@ static uint64_t take_number(struct play *play, struct input *input)
         UINT64_C(1) << 31,
         UINT32_MAX - 7,
         MEMORY_BYTES - 64,
+        HANDLE_FIRST,
+        HANDLE_FIRST + 1,
+        HANDLE_FIRST * 2,     /* in the same place, later */
+        HANDLE_FIRST + 65535, /* in the last place that there could be */
+        HANDLE_FIRST * 32767,
+        HANDLE_FIRST - 1,
     };
     uint8_t kind = take_byte(input);
     unsigned which = kind >> 3;
@@ -85,7 +102,7 @@ static uint64_t take_number(struct play *play, struct input *input)
     case 2:
         return edges[which % ARRAY_LENGTH(edges)];
     case 3:
-        return play->kept[which % KEPT];
+        return which < KEPT ? play->kept[which] : word_of(player, which - KEPT);
     case 4: {
         const struct guest *guest = play->players[which % GUESTS].guest;
         return guest == NULL ? 0 : guest->process.pid.raw;
@@ -185,7 +202,7 @@ static void step_call(struct play *play, struct player *player, struct input *in
     call->memory = player->memory;
     call->memory_bytes = MEMORY_BYTES;
     for (size_t i = 0; i < parameters; i++) {
-        uint64_t number = take_number(play, input);
+        uint64_t number = take_number(play, player, input);
         call->arguments[i] = import->signature[i] == 'i' ? (uint32_t)number : number;
     }
     step_try(play, player);
@@ -196,7 +213,7 @@ static void step_poke(struct play *play, struct player *player, struct input *in
 {
     size_t at = (size_t)take_raw(input, 2) % MEMORY_BYTES;
     uint8_t how = take_byte(input);
-    uint64_t number = how < 128 ? take_number(play, input) : 0;
+    uint64_t number = how < 128 ? take_number(play, player, input) : 0;
     const uint8_t *from = (const uint8_t *)&number;
     size_t size = (how & 1) != 0 ? sizeof(uint64_t) : sizeof(uint32_t);
     if (how >= 128) {

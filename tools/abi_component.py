@@ -14,8 +14,8 @@ PARAMETERS = {
     "i32": ("s32", "i32"), "u32": ("u32", "u32"), "i64": ("s64", "i64"), "u64": ("u64", "u64"), "bool": ("bool", "bool"),
     "ns": ("duration", "u64"), "pid": ("pid", "u64"), "reference": ("reference", "u64"), "label": ("label", "u64"),
     "timeout": ("option<duration>", "Option<u64>"), "handle": ("handle", "i32"), "handle?": ("option<handle>", "Option<i32>"),
-    "text": ("string", "WasmStr"), "text?": ("option<string>", "Option<WasmStr>"), "bytes": ("list<u8>", "WasmList<u8>"),
-    "bytes?": ("option<list<u8>>", "Option<WasmList<u8>>"),
+    "text": ("string", "WasmStr"), "text?": ("option<string>", "Option<WasmStr>"), "bytes": ("list<u8>", "ByteList"),
+    "bytes?": ("option<list<u8>>", "Option<ByteList>"),
 }
 ALIASES = [
     ("pid", "u64", "A process. Never used again, and never 0."),
@@ -29,7 +29,7 @@ PLAIN_RESULTS = {"pid": "pid", "ns": "duration"}
 
 # Functions with a `typed` of their own: parameters and output in Rust, and before which parameter the output stands.
 SPECIAL = {
-    "call": ("(u64, u64, WasmList<u8>, Option<i32>, Option<u64>)", "Calling", 5),
+    "call": ("(u64, u64, ByteList, Option<i32>, Option<u64>)", "Calling", 5),
     "wait": ("(WasmList<WaitItem>, Option<u64>)", "Positions", 2),
     "supervisor_start": ("(SupervisorSpec, WasmList<Child>)", "Family", 2),
 }
@@ -307,7 +307,7 @@ def make_rust(table):
     lines = ["//! Made of src/guest/abi.toml by tools/abi.py: change that file, not this one.", "//!",
              "//! Types and functions of the package mote:runtime, for typed.rs.", "",
              "use crate::typed::{Link, typed_enum};",
-             "use crate::typed_arguments::*;", "use crate::typed_results::*;", "use wasmtime::Result;", "use wasmtime::component::{ComponentType, Lift, Lower, WasmList, WasmStr};", "",
+             "use crate::typed_arguments::*;", "use crate::typed_bytes::ByteList;", "use crate::typed_results::*;", "use wasmtime::Result;", "use wasmtime::component::{ComponentType, Lift, Lower, WasmList, WasmStr};", "",
              f'pub const VERSION: &str = "{VERSION}";', ""]
     for index, error in enumerate(table["error"]):
         if error["number"] != -1 - index:

@@ -24,7 +24,7 @@ pub struct CCall {
     process: *mut c_void,
     memory: *mut u8,
     memory_bytes: usize,
-    arguments: [u64; ARGUMENTS_MAX],
+    pub arguments: [u64; ARGUMENTS_MAX],
     pub result: u64,
     pub state: u64,
     direct: bool,
@@ -156,18 +156,17 @@ impl CCall {
     }
 
     /// A typed call: pointers among the arguments are addresses.
-    pub fn direct(&mut self, data: &Data, arguments: &[u64; ARGUMENTS_MAX]) {
+    #[inline]
+    pub fn direct(&mut self, data: &Data) {
         self.process = data.process;
         self.memory_bytes = data.limiter.memory_used_bytes as usize;
-        self.arguments = *arguments;
         self.direct = true;
     }
 
     /// A typed call whose pointers are offsets in `stage`.
-    pub fn stage(&mut self, data: &Data, arguments: &[u64; ARGUMENTS_MAX], stage: &mut [u8]) {
+    pub fn stage(&mut self, data: &Data, stage: &mut [u8]) {
         self.process = data.process;
         (self.memory, self.memory_bytes) = (stage.as_mut_ptr(), stage.len());
-        self.arguments = *arguments;
     }
 
     /// What C has to say of a call that was answered: why it failed; mostly nothing.

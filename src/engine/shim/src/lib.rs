@@ -19,6 +19,7 @@ mod store;
 mod toml;
 mod typed;
 mod typed_arguments;
+mod typed_bytes;
 mod typed_results;
 mod typed_rusm;
 mod typed_table;

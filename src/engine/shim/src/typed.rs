@@ -85,6 +85,7 @@ pub(crate) use typed_enum;
 // ---- calls ----
 
 /// One try. None: it waits.
+#[inline]
 fn attempt<P: Inputs, O: Output>(
     store: &mut Store<'_>,
     how: How,
@@ -93,13 +94,13 @@ fn attempt<P: Inputs, O: Output>(
     state: &mut u64,
 ) -> Result<Option<O::Returned>> {
     loop {
-        let mut arguments = Arguments::default();
-        parameters.put(store, &mut arguments, how.at, output)?;
         let mut place = MaybeUninit::uninit();
-        let call = CCall::at(&mut place, *state);
+        let mut arguments = Arguments::of(CCall::at(&mut place, *state));
+        parameters.put(store, &mut arguments, how.at, output)?;
+        let call = &mut *arguments.call;
         match &mut arguments.staged {
-            Some(stage) => call.stage(store.data(), &arguments.values, stage),
-            None => call.direct(store.data(), &arguments.values),
+            Some(stage) => call.stage(store.data(), stage),
+            None => call.direct(store.data()),
         }
         match outcome_of(how.function, call)? {
             Outcome::Park => {
@@ -108,6 +109,7 @@ fn attempt<P: Inputs, O: Output>(
                 return Ok(None);
             }
             Outcome::Done => {
+                let call = &*arguments.call;
                 let answer = Answer { result: call.result, call, arguments: &arguments };
                 if let Some(returned) = output.finish(&answer)? {
                     return Ok(Some(returned));

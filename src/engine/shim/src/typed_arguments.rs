@@ -1,6 +1,8 @@
 //! Parameters of typed functions: from the component model to arguments of C.
 
+use crate::host::CCall;
 use crate::typed::{NOWHERE, Store};
+use crate::typed_bytes::ByteList;
 use crate::typed_results::Output;
 use crate::typed_table::*;
 use std::any::Any;
@@ -11,19 +13,24 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, WasmList, Was
 const WAIT_ITEMS_MAX: usize = 65;
 const CHILDREN_MAX: usize = 1024; // As core/supervisor.h: more are refused.
 
-/// The arguments of a call to C, and what they point to.
-#[derive(Default)]
-pub struct Arguments {
-    pub values: [u64; 10],
+/// The arguments of a call to C, which are filled where C reads them, and what they point to.
+pub struct Arguments<'a> {
+    pub call: &'a mut CCall,
     pub count: usize,
     pub kept: Vec<Box<dyn Any>>,
     /// For C they are offsets in here, not addresses.
     pub staged: Option<Vec<u8>>,
 }
 
-impl Arguments {
+impl<'a> Arguments<'a> {
+    #[inline]
+    pub fn of(call: &'a mut CCall) -> Arguments<'a> {
+        Arguments { call, count: 0, kept: Vec::new(), staged: None }
+    }
+
+    #[inline]
     pub fn push(&mut self, value: u64) {
-        self.values[self.count] = value;
+        self.call.arguments[self.count] = value;
         self.count += 1;
     }
 
@@ -72,9 +79,11 @@ plain_argument! {
     Option<u32>: value => value.map_or(u64::MAX, u64::from);
 }
 
-impl Argument for WasmList<u8> {
-    fn put(&self, store: &mut Store<'_>, to: &mut Arguments) -> Result<()> {
-        to.push_bytes(self.as_le_slice(&*store));
+impl Argument for ByteList {
+    #[inline]
+    fn put(&self, _: &mut Store<'_>, to: &mut Arguments) -> Result<()> {
+        to.push(self.address());
+        to.push(self.size());
         Ok(())
     }
 }
@@ -136,7 +145,7 @@ macro_rules! optional_bytes {
         }
     )* };
 }
-optional_bytes!(WasmStr, WasmList<u8>);
+optional_bytes!(WasmStr, ByteList);
 
 flags! {
     MailKinds {
@@ -285,7 +294,7 @@ impl Argument for WasmList<WaitItem> {
 pub struct Child {
     name: WasmStr,
     component: WasmStr,
-    input: WasmList<u8>,
+    input: ByteList,
     restart: Restart,
     #[component(name = "shutdown-ms")]
     shutdown_ms: u32,
@@ -333,7 +342,7 @@ impl Argument for WasmList<Child> {
             };
             let [name, name_size] = place(child.name.to_str(&*store)?.as_bytes())?;
             let [component, component_size] = place(child.component.to_str(&*store)?.as_bytes())?;
-            let [input, input_size] = place(child.input.as_le_slice(&*store))?;
+            let [input, input_size] = place(child.input.slice(store))?;
             let spec = [
                 name,
                 name_size,

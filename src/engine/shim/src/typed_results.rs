@@ -27,7 +27,7 @@ pub fn text_of(bytes: &[u8]) -> String {
 pub struct Answer<'a> {
     pub result: u64,
     pub call: &'a CCall,
-    pub arguments: &'a Arguments,
+    pub arguments: &'a Arguments<'a>,
 }
 
 impl Answer<'_> {
@@ -185,7 +185,7 @@ pub struct Part(Vec<u8>);
 
 fn put_capacity(buffer: &mut Vec<u8>, to: &mut Arguments) {
     to.count -= 1;
-    let capacity = (to.values[to.count] as usize).min(PIECE_BYTES_MAX);
+    let capacity = (to.call.arguments[to.count] as usize).min(PIECE_BYTES_MAX);
     buffer.reserve_exact(capacity);
     to.push(buffer.as_mut_ptr() as u64);
     to.push(capacity as u64);
@@ -215,7 +215,7 @@ impl Output for Filled {
     type Returned = (Result<Vec<u8>, Error>,);
     fn put(&mut self, to: &mut Arguments) {
         put_capacity(&mut self.0, to);
-        self.1 = to.values[to.count - 1] as usize;
+        self.1 = to.call.arguments[to.count - 1] as usize;
     }
     fn finish(&mut self, answer: &Answer<'_>) -> Result<Option<Self::Returned>> {
         Ok(Some((answer.size()?.map(|_| {
@@ -318,10 +318,10 @@ impl Default for Calling {
 impl Output for Calling {
     type Returned = (Result<Mail, CallError>,);
     fn put(&mut self, to: &mut Arguments) {
-        let [pid, label, data, size, stream, timeout, ..] = to.values;
+        let [pid, label, data, size, stream, timeout, ..] = to.call.arguments;
         let stream = (stream as u32).cast_signed();
         self.0 = CMail { sender: pid, label, stream, ..NO_MAIL };
-        to.values = [&raw mut self.0 as u64, data, size, NOWHERE, 0, timeout, 0, 0, 0, 0];
+        to.call.arguments = [&raw mut self.0 as u64, data, size, NOWHERE, 0, timeout, 0, 0, 0, 0];
     }
     fn finish(&mut self, answer: &Answer<'_>) -> Result<Option<Self::Returned>> {
         Ok(Some((match answer.size()? {
@@ -355,7 +355,7 @@ pub struct Family;
 impl Output for Family {
     type Returned = (Result<u64, Error>,);
     fn finish(&mut self, answer: &Answer<'_>) -> Result<Option<Self::Returned>> {
-        let at = answer.arguments.values[3] as usize;
+        let at = answer.call.arguments[3] as usize;
         let stage = answer.arguments.staged.as_deref().unwrap_or_default();
         let pid = stage.get(at..at + size_of::<u64>()).and_then(|bytes| bytes.try_into().ok());
         Ok(Some((answer.size()?.map(|_| u64::from_le_bytes(pid.unwrap_or_default())),)))

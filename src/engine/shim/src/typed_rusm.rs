@@ -4,6 +4,7 @@
 
 use crate::typed::{Link, NOWHERE};
 use crate::typed_arguments::*;
+use crate::typed_bytes::ByteList;
 use crate::typed_results::*;
 use crate::typed_table::{LogLevel, Strategy};
 use std::marker::PhantomData;
@@ -212,10 +213,10 @@ pub fn link(to: &mut Link<'_>) -> Result<()> {
     to.now::<(WasmStr,), Told<u64>>("spawn", "spawn", 1)?;
     to.now::<(WasmStr, WasmStr), Told<u64>>("spawn-from", "spawn_from", 2)?;
     to.now::<(u64,), Nothing>("monitor", "monitor", 1)?;
-    to.waiting::<(u64, WasmList<u8>), Nothing>("send", "send", 2)?;
+    to.waiting::<(u64, ByteList), Nothing>("send", "send", 2)?;
     to.waiting::<(), Taken>("receive", "receive", 0)?;
     to.waiting::<(u64,), Perhaps>("receive-timeout", "receive_timeout", 1)?;
-    to.now::<(WasmList<u8>,), Nothing>("stash", "stash", 1)?;
+    to.now::<(ByteList,), Nothing>("stash", "stash", 1)?;
     to.now::<(), Nothing>("unstash", "unstash", 0)?;
     to.waiting::<(), Sure<Many<u64>>>("list-processes", "list_processes", 0)?;
     to.now::<(u64,), Snapshot>("info", "info", 1)?;
@@ -226,11 +227,11 @@ pub fn link(to: &mut Link<'_>) -> Result<()> {
     to.now::<(WasmStr,), Sure<Flag>>("unregister", "unregister", 1)?;
     to.now::<(WasmStr,), Nothing>("set-label", "set_label", 1)?;
     to.now::<(Strategy, WasmList<WasmStr>, u32, u32), Told<u64>>("supervise", "supervise", 4)?;
-    to.now::<(u64, u64, WasmList<u8>), Plain>("send-after", "send_after", 3)?;
+    to.now::<(u64, u64, ByteList), Plain>("send-after", "send_after", 3)?;
     to.now::<(u64,), Sure<Flag>>("cancel-timer", "cancel_timer", 1)?;
     to.interface("kv");
     to.now::<(WasmStr, WasmStr), Told<Option<Vec<u8>>>>("get", "kv", 2)?;
-    to.now::<(WasmStr, WasmStr, WasmList<u8>), Told<()>>("set", "kv", 3)?;
+    to.now::<(WasmStr, WasmStr, ByteList), Told<()>>("set", "kv", 3)?;
     to.now::<(WasmStr, WasmStr), Told<bool>>("delete", "kv", 2)?;
     to.now::<(WasmStr, WasmStr), Told<bool>>("exists", "kv", 2)?;
     to.now::<(WasmStr,), Told<Vec<String>>>("list", "kv", 1)?;
@@ -243,12 +244,12 @@ pub fn link(to: &mut Link<'_>) -> Result<()> {
     to.now::<(WasmStr,), Sure<Size>>("kill-tag", "kill_tag", 1)?;
     to.interface("serve");
     to.now::<(), Connection>("connection", "connection", 0)?;
-    to.waiting::<(WasmList<u8>,), Worked>("ws-send-text", "ws_send_text", 1)?;
+    to.waiting::<(ByteList,), Worked>("ws-send-text", "ws_send_text", 1)?;
     to.waiting::<(u16, WasmStr), Nothing>("ws-close", "ws_close", 2)?;
-    to.waiting::<(WasmList<u8>, Option<WasmStr>, Option<WasmStr>, Option<u32>), Worked>("sse-send", "sse_send", 4)?;
+    to.waiting::<(ByteList, Option<WasmStr>, Option<WasmStr>, Option<u32>), Worked>("sse-send", "sse_send", 4)?;
     to.interface("streams");
     to.now::<(u64,), Found>("stream-open", "stream_open", 1)?;
-    to.waiting::<(u64, WasmList<u8>), Worked>("stream-write", "stream_write", 2)?;
+    to.waiting::<(u64, ByteList), Worked>("stream-write", "stream_write", 2)?;
     to.now::<(u64,), Nothing>("stream-close", "stream_close", 1)?;
     to.waiting::<(), Plain>("stream-accept", "stream_accept", 0)?;
     to.waiting::<(u64,), Perhaps>("stream-read", "stream_read", 1)?;

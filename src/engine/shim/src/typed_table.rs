@@ -4,6 +4,7 @@
 
 use crate::typed::{Link, typed_enum};
 use crate::typed_arguments::*;
+use crate::typed_bytes::ByteList;
 use crate::typed_results::*;
 use wasmtime::Result;
 use wasmtime::component::{ComponentType, Lift, Lower, WasmList, WasmStr};
@@ -510,8 +511,8 @@ impl Layout for CFetchHead {
 pub fn link(to: &mut Link<'_>) -> Result<()> {
     to.interface("events");
     to.now::<(WasmStr,), Status>("sse-begin", "sse_begin", 1)?;
-    to.waiting::<(Option<WasmStr>, Option<WasmStr>, i32, Option<WasmList<u8>>), Status>("sse-send", "sse_send", 4)?;
-    to.waiting::<(WasmList<u8>,), Status>("sse-write", "sse_write", 1)?;
+    to.waiting::<(Option<WasmStr>, Option<WasmStr>, i32, Option<ByteList>), Status>("sse-send", "sse_send", 4)?;
+    to.waiting::<(ByteList,), Status>("sse-write", "sse_write", 1)?;
     to.waiting::<(WasmStr,), Status>("sse-comment", "sse_comment", 1)?;
     to.interface("fetching");
     to.now::<(WasmStr, WasmStr, WasmStr, Option<FetchOptions>), Out<CFetched>>("fetch-start", "fetch_start", 4)?;
@@ -528,16 +529,16 @@ pub fn link(to: &mut Link<'_>) -> Result<()> {
     to.now::<(WasmStr,), Whole<String>>("request-header", "request_header", 1)?;
     to.now::<(u32,), Whole<String>>("request-header-at", "request_header_at", 1)?;
     to.waiting::<(u32,), Part>("request-read", "request_read", 1)?;
-    to.now::<(i32, WasmStr, WasmList<u8>), Flag>("respond", "respond", 3)?;
+    to.now::<(i32, WasmStr, ByteList), Flag>("respond", "respond", 3)?;
     to.now::<(i32, WasmStr, i64), Status>("respond-begin", "respond_begin", 3)?;
-    to.waiting::<(WasmList<u8>,), Status>("respond-write", "respond_write", 1)?;
+    to.waiting::<(ByteList,), Status>("respond-write", "respond_write", 1)?;
     to.now::<(), Sure<Flag>>("client-gone", "client_gone", 0)?;
     to.interface("messages");
-    to.now::<(u64, u64, WasmList<u8>, Option<i32>), Status>("send", "send", 4)?;
+    to.now::<(u64, u64, ByteList, Option<i32>), Status>("send", "send", 4)?;
     to.waiting::<(Option<Filter>, Option<u64>), Received>("receive", "receive", 1)?;
-    to.waiting::<(u64, u64, WasmList<u8>, Option<i32>, Option<u64>), Calling>("call", "call", 5)?;
-    to.now::<(u64, u64, WasmList<u8>, Option<i32>), Wide>("call-begin", "call_begin", 4)?;
-    to.now::<(u64, u64, u64, WasmList<u8>, Option<i32>), Status>("reply", "reply", 5)?;
+    to.waiting::<(u64, u64, ByteList, Option<i32>, Option<u64>), Calling>("call", "call", 5)?;
+    to.now::<(u64, u64, ByteList, Option<i32>), Wide>("call-begin", "call_begin", 4)?;
+    to.now::<(u64, u64, u64, ByteList, Option<i32>), Status>("reply", "reply", 5)?;
     to.waiting::<(WasmList<WaitItem>, Option<u64>), Positions>("wait", "wait", 2)?;
     to.interface("names");
     to.now::<(WasmStr,), Status>("register", "register", 1)?;
@@ -549,7 +550,7 @@ pub fn link(to: &mut Link<'_>) -> Result<()> {
     to.now::<(WasmStr,), Status>("join", "join", 1)?;
     to.now::<(WasmStr,), Status>("leave", "leave", 1)?;
     to.now::<(WasmStr, WasmStr), Many<u64>>("members", "members", 2)?;
-    to.waiting::<(WasmStr, WasmStr, u64, WasmList<u8>), Out<CPublication>>("publish", "publish", 4)?;
+    to.waiting::<(WasmStr, WasmStr, u64, ByteList), Out<CPublication>>("publish", "publish", 4)?;
     to.interface("process");
     to.now::<(), Plain>("self", "self", 0)?;
     to.now::<(), Plain>("parent", "parent", 0)?;
@@ -564,16 +565,16 @@ pub fn link(to: &mut Link<'_>) -> Result<()> {
     to.now::<(u64,), Out<CInfo>>("info", "info", 1)?;
     to.waiting::<(), Many<u64>>("list", "list", 0)?;
     to.interface("spawning");
-    to.now::<(WasmStr, WasmList<u8>, Option<SpawnOptions>), Out<CSpawned>>("spawn", "spawn", 3)?;
-    to.waiting::<(WasmStr, WasmList<u8>, WasmList<u8>, Option<SpawnOptions>, Option<u64>), Out<CSpawned>>("spawn-from", "spawn_from", 5)?;
+    to.now::<(WasmStr, ByteList, Option<SpawnOptions>), Out<CSpawned>>("spawn", "spawn", 3)?;
+    to.waiting::<(WasmStr, ByteList, ByteList, Option<SpawnOptions>, Option<u64>), Out<CSpawned>>("spawn-from", "spawn_from", 5)?;
     to.now::<(), Sure<Whole<Vec<u8>>>>("input-get", "input_get", 0)?;
     to.now::<(), Sure<Whole<String>>>("spawner", "spawner", 0)?;
     to.interface("streams");
     to.now::<(u32,), Out<CStreamPair>>("stream-open", "stream_open", 1)?;
     to.waiting::<(i32, u32, Option<u64>), Part>("stream-read", "stream_read", 2)?;
-    to.waiting::<(i32, WasmList<u8>, Option<u64>), Size>("stream-write", "stream_write", 3)?;
+    to.waiting::<(i32, ByteList, Option<u64>), Size>("stream-write", "stream_write", 3)?;
     to.now::<(i32, u32), Part>("stream-try-read", "stream_try_read", 2)?;
-    to.now::<(i32, WasmList<u8>), Size>("stream-try-write", "stream_try_write", 2)?;
+    to.now::<(i32, ByteList), Size>("stream-try-write", "stream_try_write", 2)?;
     to.now::<(i32,), Status>("stream-end", "stream_end", 1)?;
     to.now::<(i32, i32), Status>("stream-abort", "stream_abort", 2)?;
     to.now::<(i32,), Status>("stream-close", "stream_close", 1)?;
@@ -591,11 +592,11 @@ pub fn link(to: &mut Link<'_>) -> Result<()> {
     to.now::<(u64, WasmStr), Status>("exit-signal", "exit_signal", 2)?;
     to.now::<(u64,), Status>("kill", "kill", 1)?;
     to.interface("timers");
-    to.now::<(u64, u64, WasmList<u8>, u64), Wide>("send-after", "send_after", 4)?;
-    to.now::<(u64, WasmList<u8>), Wide>("interval", "interval", 2)?;
+    to.now::<(u64, u64, ByteList, u64), Wide>("send-after", "send_after", 4)?;
+    to.now::<(u64, ByteList), Wide>("interval", "interval", 2)?;
     to.now::<(u64,), Flag>("cancel", "cancel", 1)?;
     to.interface("websockets");
-    to.waiting::<(WsKind, WasmList<u8>), Status>("ws-send", "ws_send", 2)?;
+    to.waiting::<(WsKind, ByteList), Status>("ws-send", "ws_send", 2)?;
     to.now::<(u32, WasmStr), Status>("ws-close", "ws_close", 2)?;
     Ok(())
 }
