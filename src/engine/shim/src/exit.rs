@@ -1,7 +1,7 @@
 //! How a run ended: the engine's error told apart into what `struct engine_exit` has.
 
-use crate::reuse;
 use crate::ffi::{fill_text, free_text, malloc_text};
+use crate::reuse;
 use crate::store::{HostTrap, Left, MemoryCeiling, Stopped, TableCeiling};
 use crate::wasi::RESOURCES_MAX;
 use std::ffi::{c_char, c_int};
