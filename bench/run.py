@@ -129,17 +129,19 @@ class Driver:
 
 def bench_spawn(options, _folder):
     driver = Driver(options.build, "bench-spawn", str(SPAWNS))
-    samples, noise = driver.rounds(["bare 1", "mote 1", "model 1", "bare 2", "mote 2"], options)
+    samples, noise = driver.rounds(["bare 1", "mote 1", "model 1", "again 1", "bare 2", "mote 2", "again 2"], options)
     us = medians(samples)
     detail = {"samples": samples}
     return [
         Row("spawn + run + exit, CPU, against the bare engine, 1 worker", us["mote 1"], us["bare 1"],
             unit="us", bar=1.25, detail=detail, **noise),
+        Row("the same with instances used again, as they are served", us["again 1"], us["bare 1"], unit="us", **noise),
         Row("the same of a component of the component model, against the module", us["model 1"], us["mote 1"],
             unit="us", bar=1.6, **noise),
         Row("the module, 2 workers against 2 threads", us["mote 2"], us["bare 2"], unit="us", **noise),
         Row("spawn + run + exit, CPU, 2 workers against 1", us["mote 2"], us["mote 1"], unit="us",
             bar=1.1, **noise),
+        Row("the same with instances used again", us["again 2"], us["again 1"], unit="us", **noise),
         Row("the same, bare engine, 2 threads against 1", us["bare 2"], us["bare 1"], unit="us", **noise),
     ], [f"spawn: {options.rounds} rounds of {SPAWNS} a side"]
 

@@ -3,8 +3,10 @@
  * engine.h alone. bench/run.py drives it; docs/benchmarks.md says what the figures mean.
  *
  *     bench-spawn [SPAWNS]      reads rounds from its input, one a line: "mote 2", "model 1" (a component of the
- *                               component model in place of the module) or "bare 1", the number
- *                               of workers or threads; answers each with a line: "CPU_NS WALL_NS SPAWNS"
+ *                               component model in place of the module), "bare 1", or "again 1" (as mote,
+ *                               with instances that are used again, as a node does; those of the others are
+ *                               made anew each time), and the number of workers or threads; answers each
+ *                               with a line: "CPU_NS WALL_NS SPAWNS"
  *
  * Both sides run in this one program, in turns, on engines of the same settings, so that whatever else
  * the machine does meets both. On each worker one process begins where the one before it has ended: no
@@ -57,6 +59,7 @@ static const unsigned char one_page_component[] = {
 
 enum {
     LANES_MAX = 2,
+    STAGES = 2 * LANES_MAX, /* one worker, two; the same with instances that are used again */
     SPAWNS_DEFAULT = 200000,
     PROCESSES_MAX = 4096,
     MEMORY_MAX_BYTES = 64 << 20,
@@ -235,8 +238,8 @@ static bool load_bare(struct stage *stage, struct err *err)
     return true;
 }
 
-static bool stage_open(struct stage *stage, unsigned workers, const struct made made[KINDS],
-                       struct err *err)
+static bool stage_open(struct stage *stage, unsigned workers, bool fresh,
+                       const struct made made[KINDS], struct err *err)
 {
     *stage = (struct stage){.workers = workers};
     struct capacity_need needs[POOL_CLASSES] = {0};
@@ -249,7 +252,8 @@ static bool stage_open(struct stage *stage, unsigned workers, const struct made 
         }
         component_add_need(stage->components[i], needs);
     }
-    struct pool_options pool = {.workers = workers, .needs = needs, .max_processes = PROCESSES_MAX};
+    struct pool_options pool = {
+        .workers = workers, .needs = needs, .max_processes = PROCESSES_MAX, .fresh = fresh};
     stage->pool = pool_create(&pool, err);
     if (stage->pool == NULL) {
         return false;
@@ -329,22 +333,24 @@ static bool stage_measure(struct stage *stage, void (*round)(struct stage *stage
     return true;
 }
 
-/* "mote 2", "model 1", "bare 1". False: nothing of the kind, or it went wrong. */
-static bool run_line(struct stage stages[LANES_MAX], const char *line, uint64_t spawns)
+/* "mote 2", "model 1", "bare 1", "again 1". False: nothing of the kind, or it went wrong. */
+static bool run_line(struct stage stages[STAGES], const char *line, uint64_t spawns)
 {
     char side[8];
     unsigned workers = 0;
     if (sscanf(line, "%7s %u", side, &workers) != 2 || workers < 1 || workers > LANES_MAX) {
         fprintf(stderr,
-                "bench-spawn: a round is \"mote N\", \"model N\" or \"bare N\", N 1 or 2\n");
+                "bench-spawn: a round is \"mote N\", \"again N\", \"model N\" or \"bare N\", "
+                "N 1 or 2\n");
         return false;
     }
-    struct stage *stage = &stages[workers - 1];
     bool bare = strcmp(side, "bare") == 0, model = strcmp(side, "model") == 0;
-    if (!bare && !model && strcmp(side, "mote") != 0) {
-        fprintf(stderr, "bench-spawn: '%s' is neither mote, model nor bare\n", side);
+    bool again = strcmp(side, "again") == 0;
+    if (!bare && !model && !again && strcmp(side, "mote") != 0) {
+        fprintf(stderr, "bench-spawn: '%s' is neither mote, again, model nor bare\n", side);
         return false;
     }
+    struct stage *stage = &stages[workers - 1 + (again ? LANES_MAX : 0)];
     stage->kind = model ? KIND_MODEL : KIND_MODULE;
     return stage_measure(stage, bare ? bare_round : mote_round, spawns);
 }
@@ -361,11 +367,11 @@ static bool write_wasm(char *path, const unsigned char *wasm, size_t size)
 
 static int bench(uint64_t spawns, const struct made made[KINDS])
 {
-    struct stage stages[LANES_MAX] = {0};
+    struct stage stages[STAGES] = {0};
     struct err err = {0};
     int status = 0;
-    for (unsigned i = 0; i < LANES_MAX && status == 0; i++) {
-        if (!stage_open(&stages[i], i + 1, made, &err)) {
+    for (unsigned i = 0; i < STAGES && status == 0; i++) {
+        if (!stage_open(&stages[i], i % LANES_MAX + 1, i < LANES_MAX, made, &err)) {
             fail("set up", &err);
             status = 1;
         }
@@ -374,7 +380,7 @@ static int bench(uint64_t spawns, const struct made made[KINDS])
     while (status == 0 && fgets(line, sizeof line, stdin) != NULL) {
         status = run_line(stages, line, spawns) ? 0 : 1;
     }
-    for (unsigned i = 0; i < LANES_MAX; i++) {
+    for (unsigned i = 0; i < STAGES; i++) {
         stage_close(&stages[i]);
     }
     return status;

@@ -52,6 +52,7 @@ static void put_pool(struct json *json, const struct report_source *source)
     json_number(json, "memories", usage.memories);
     json_number(json, "tables", usage.tables);
     json_number(json, "stacks", usage.stacks);
+    json_number(json, "spares", usage.spares);
     json_close(json, '}');
 }
 

@@ -25,7 +25,7 @@ struct engine_image;
 struct engine_fiber;
 
 struct engine_options {
-    uint32_t fibers;         /**< At most so many at once: stacks and stores. */
+    uint32_t fibers;         /**< So many at once: stacks and stores. Beyond, room is no promise. */
     uint32_t core_instances; /**< Totals of the pool, over all fibers. */
     uint32_t component_instances;
     uint32_t memories;
@@ -36,6 +36,12 @@ struct engine_options {
     uint32_t table_elements; /**< Most elements of one table. */
     uint32_t stack_bytes;    /**< Of a fiber; Wasm may use half of it. */
     bool pagemap_scan;       /**< Reset only what was touched, where the kernel can. */
+    /** So many instances of modules whose entry has returned are put back to their beginning, memory and
+     *  globals, and kept for the next guest of their image, beside the totals above; 0: none, each guest's
+     *  instance is made anew. No guest can tell which it has. One that trapped, was stopped, or has grown
+     *  is never kept, nor is that of a component, of a memory above 128 KiB, or of a module that has a
+     *  start function or changes its tables. */
+    uint32_t spares;
 };
 
 /** NULL: ERR_INPUT or ERR_LIMIT with the engine's own words (mappings, address space). */
@@ -56,9 +62,10 @@ const char *engine_version(void);
 
 struct engine_usage {
     uint64_t core_instances, component_instances, memories, tables, stacks;
+    uint64_t spares; /**< Instances that wait for their next guest; counted nowhere above. */
 };
 
-/** What the pool has handed out now. Any thread; exact once nothing moves. */
+/** What the pool has handed out to guests now. Any thread; exact once nothing moves. */
 struct engine_usage engine_usage(const struct engine *engine);
 
 /* ---- code ---- */

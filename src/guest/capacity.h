@@ -46,6 +46,7 @@ enum {
     CAPACITY_MAPPINGS_RESERVE = 5500, /**< For the program itself, code of components, buffers. */
     CAPACITY_FIBERS_MIN = 16,         /**< Below that a pool is not worth starting. */
     CAPACITY_FIBERS_MAX = 200000,     /**< Of one engine. */
+    CAPACITY_SPARES = 32,             /**< Instances an engine of small guests keeps for reuse. */
     CAPACITY_PARTS_MAX = 24,          /**< Memories, tables, core instances of one instance. */
     CAPACITY_MODULE_PARTS_MAX = 4,    /**< Memories and tables, where that is a module. */
 };

@@ -14,6 +14,7 @@ struct seat {
 struct pool {
     unsigned workers;
     uint32_t stack_bytes;
+    bool fresh; /* constant: no spares */
     struct capacity_limits limits;
     struct capacity_plan plan;
     struct capacity_need
@@ -46,6 +47,7 @@ static struct engine *engine_of_class(const struct pool *pool, enum pool_class c
         .stack_bytes = small || pool->stack_bytes > POOL_LARGE_STACK_BYTES ? pool->stack_bytes
                                                                            : POOL_LARGE_STACK_BYTES,
         .pagemap_scan = !small,
+        .spares = small && !pool->fresh ? CAPACITY_SPARES : 0,
     };
     return engine_create(&options, err);
 }
@@ -96,6 +98,7 @@ struct pool *pool_create(const struct pool_options *options, struct err *err)
         return NULL;
     }
     pool->workers = workers;
+    pool->fresh = options->fresh;
     pool->stack_bytes = options->stack_bytes != 0 ? options->stack_bytes : POOL_STACK_BYTES;
     capacity_read_limits(&pool->limits);
     if (!capacity_plan(&pool->limits, needs, workers, options->max_processes, &pool->plan, err)) {
@@ -251,6 +254,7 @@ struct engine_usage pool_usage(const struct pool *pool)
             sum.memories += one.memories;
             sum.tables += one.tables;
             sum.stacks += one.stacks;
+            sum.spares += one.spares;
         }
     }
     return sum;

@@ -19,6 +19,7 @@ struct pool_options {
     const struct capacity_need *needs; /**< POOL_CLASSES of them; borrowed for the call. */
     uint32_t max_processes;            /**< 0: as many as the limits in force allow. */
     uint32_t stack_bytes;              /**< Of a fiber; 0: POOL_STACK_BYTES. More for the large. */
+    bool fresh; /**< Never use an instance again (engine.h, `spares`): to measure what one costs. */
 };
 
 enum { POOL_STACK_BYTES = 128 * 1024 };

@@ -19,6 +19,7 @@ const struct engine_options test_options = {
     .table_keep_bytes = 8 << 10,
     .table_elements = 10000,
     .stack_bytes = 128 << 10,
+    .spares = 2,
 };
 
 static struct engine *engine;

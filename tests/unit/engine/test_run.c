@@ -239,8 +239,9 @@ static void a_full_pool_refuses_and_serves_again_after_an_end(void **state)
     (void)state;
     struct process process;
     struct engine_exit exit;
-    struct engine_fiber *fibers[4];
+    struct engine_fiber *fibers[6];
     process_init(&process);
+    assert_int_equal(test_options.fibers + test_options.spares, ARRAY_LENGTH(fibers));
     struct engine_image *image = test_load("guest");
     for (size_t i = 0; i < ARRAY_LENGTH(fibers); i++) {
         fibers[i] = test_spawn(image, "wait", &process);

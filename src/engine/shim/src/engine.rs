@@ -2,7 +2,10 @@
 
 use crate::exit;
 use crate::ffi::{self, Answer, CBytes, CErr, Code, Failure, contain, export, fail, slice_of};
+use crate::reuse;
+use crate::spare::{Count, Spares};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use wasmtime::{Config, Enabled, PoolingAllocationConfig};
 
 /// Address space behind a memory that no guest may touch: what its bounds checks rely on.
@@ -30,6 +33,7 @@ pub struct COptions {
     table_elements: u32,
     stack_bytes: u32,
     pagemap_scan: bool,
+    spares: u32,
 }
 
 /// `struct engine_usage`.
@@ -41,6 +45,7 @@ pub struct CUsage {
     memories: u64,
     tables: u64,
     stacks: u64,
+    spares: u64,
 }
 
 /// `struct engine`.
@@ -48,6 +53,7 @@ pub struct Engine {
     pub engine: wasmtime::Engine,
     pub memory_reservation_bytes: u64,
     pub table_elements: u64,
+    pub spares: Arc<Spares>,
 }
 
 fn check(options: &COptions) -> Answer<()> {
@@ -67,11 +73,11 @@ fn check(options: &COptions) -> Answer<()> {
 fn pool(options: &COptions) -> PoolingAllocationConfig {
     let stack_keep = if options.pagemap_scan { STACK_KEEP_LARGE_BYTES } else { STACK_KEEP_BYTES };
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_stacks(options.fibers)
-        .total_core_instances(options.core_instances)
+    pool.total_stacks(options.fibers + options.spares)
+        .total_core_instances(options.core_instances + options.spares)
         .total_component_instances(options.component_instances)
-        .total_memories(options.memories)
-        .total_tables(options.tables)
+        .total_memories(options.memories + options.spares)
+        .total_tables(options.tables + options.spares)
         .max_memory_size(options.memory_reservation_bytes as usize)
         .table_elements(options.table_elements as usize)
         .linear_memory_keep_resident(options.memory_keep_bytes as usize)
@@ -109,6 +115,7 @@ fn create(options: &COptions) -> Answer<Box<Engine>> {
             engine,
             memory_reservation_bytes: options.memory_reservation_bytes,
             table_elements: options.table_elements.into(),
+            spares: Arc::new(Spares::new(options.spares as usize)),
         })),
         // The settings were checked above: what is left is the operating system's refusal.
         Err(error) => {
@@ -141,6 +148,7 @@ pub extern "C" fn engine_fingerprint(engine: &Engine) -> u64 {
     contain(0, || {
         let mut hasher = DefaultHasher::new();
         engine.engine.precompile_compatibility_hash().hash(&mut hasher);
+        reuse::FORM.hash(&mut hasher);
         hasher.finish()
     })
 }
@@ -148,13 +156,18 @@ pub extern "C" fn engine_fingerprint(engine: &Engine) -> u64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn engine_usage(engine: &Engine) -> CUsage {
     contain(CUsage::default(), || match engine.engine.pooling_allocator_metrics() {
-        Some(metrics) => CUsage {
-            core_instances: metrics.core_instances(),
-            component_instances: metrics.component_instances(),
-            memories: metrics.memories() as u64,
-            tables: metrics.tables() as u64,
-            stacks: metrics.stacks() as u64,
-        },
+        Some(metrics) => {
+            // What waits for its next guest is nobody's now.
+            let Count { spares, tables } = engine.spares.count();
+            CUsage {
+                core_instances: metrics.core_instances().saturating_sub(spares),
+                component_instances: metrics.component_instances(),
+                memories: (metrics.memories() as u64).saturating_sub(spares),
+                tables: (metrics.tables() as u64).saturating_sub(tables),
+                stacks: (metrics.stacks() as u64).saturating_sub(spares),
+                spares,
+            }
+        }
         None => CUsage::default(),
     })
 }
@@ -163,7 +176,12 @@ fn compile(engine: &Engine, wasm: &[u8]) -> Answer<Vec<u8>> {
     let compiled = if wasmparser::Parser::is_component(wasm) {
         engine.engine.precompile_component(wasm)
     } else {
-        engine.engine.precompile_module(wasm)
+        let prepared = reuse::prepare(wasm);
+        match prepared.map(|wasm| engine.engine.precompile_module(&wasm)) {
+            Some(Ok(artefact)) => Ok(artefact),
+            // Errors name places of the file.
+            _ => engine.engine.precompile_module(wasm),
+        }
     };
     compiled.map_err(|error| Failure { code: Code::Input, text: compile_text(&error) })
 }

@@ -1,6 +1,7 @@
 //! How a run ended: the engine's error told apart into what `struct engine_exit` has.
 
 use crate::ffi::{fill_text, free_text, malloc_text};
+use crate::reuse;
 use crate::store::{HostTrap, Left, MemoryCeiling, Stopped, TableCeiling};
 use crate::wasi::RESOURCES_MAX;
 use std::ffi::{c_char, c_int};
@@ -105,6 +106,7 @@ fn backtrace(error: &Error) -> *mut c_char {
             None => _ = write!(text, "function {}", frame.func_index()),
         }
         if let Some(offset) = frame.module_offset() {
+            let offset = offset.saturating_sub(reuse::longer(frame.module()));
             let _ = write!(text, " (file offset {offset:#x})");
         }
         text.push('\n');

@@ -4,8 +4,9 @@ use crate::exit::{self, CExit};
 use crate::ffi::{contain, panic_text};
 use crate::host;
 use crate::http::{self, CHttp};
-use crate::outgoing::Fetches;
 use crate::image::{Code, ComponentCode, Entry, Image, ModuleCode};
+use crate::outgoing::Fetches;
+use crate::reuse::Reuse;
 use crate::store::{Data, Limiter, Stopped};
 use crate::wasi::{self, CWasi};
 use std::cell::{Cell, RefCell};
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use tokio::runtime::EnterGuard;
-use wasmtime::{Error, Result, Store, TypedFunc, UpdateDeadline};
+use wasmtime::{Error, Instance, Result, Store, TypedFunc, UpdateDeadline};
 
 /// `struct engine_process_functions`.
 #[repr(C)]
@@ -88,6 +89,15 @@ static BROKEN: Mutex<Vec<Store<Data>>> = Mutex::new(Vec::new());
 
 /// The store of a run: dropped at its end, but kept out of the way when a panic passes.
 pub struct Held(pub ManuallyDrop<Store<Data>>);
+
+impl Held {
+    /// Its run is over.
+    fn release(mut self) -> Store<Data> {
+        let store = unsafe { ManuallyDrop::take(&mut self.0) };
+        std::mem::forget(self);
+        store
+    }
+}
 
 impl Drop for Held {
     fn drop(&mut self) {
@@ -223,8 +233,9 @@ pub struct Run {
     entry: u32,
 }
 
-pub fn store(run: &Run, image: &Image) -> Held {
-    let data = Data {
+/// A store's data for one run of an image.
+fn data(run: &Run, image: &Image) -> Data {
+    Data {
         process: run.process,
         image: run.image,
         fiber: run.fiber,
@@ -239,8 +250,12 @@ pub fn store(run: &Run, image: &Image) -> Held {
         wasi: run.wasi,
         preview1: None,
         preview2: None,
-    };
-    let mut store = Store::new(&image.engine, data);
+        state: None,
+    }
+}
+
+pub fn store(run: &Run, image: &Image) -> Held {
+    let mut store = Store::new(&image.engine, data(run, image));
     store.limiter(|data| &mut data.limiter);
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
@@ -255,15 +270,66 @@ pub fn store(run: &Run, image: &Image) -> Held {
     Held(ManuallyDrop::new(store))
 }
 
+/// A store with an instance that was put back to its beginning, for this run. None: there is none, or its
+/// memory is more than this run may have, which a new instance finds out and says.
+fn used_store(run: &Run, image: &Image, reuse: &Reuse) -> Option<(Held, Instance)> {
+    let spare = image.spares.take(image)?;
+    let bytes = reuse.memory_bytes();
+    if bytes > run.memory_max_bytes {
+        image.spares.give(image, spare.store, spare.state, reuse.tables);
+        return None;
+    }
+    let mut store = spare.store;
+    let instance = spare.state.instance;
+    let mut data = data(run, image);
+    data.state = Some(spare.state);
+    data.limiter.memory_used_bytes = bytes;
+    // Relaxed: as in the limiter.
+    if let Some(account) = run.memory_bytes {
+        account.store(bytes, Ordering::Relaxed);
+    }
+    *store.data_mut() = data;
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+    Some((Held(ManuallyDrop::new(store)), instance))
+}
+
+/// The entry has returned: another run may have the instance, unless it cannot be put back.
+fn keep(mut held: Held, instance: Instance, image: &Image, reuse: &Reuse) {
+    let data = held.0.data_mut();
+    data.process = std::ptr::null_mut();
+    data.fiber = std::ptr::null();
+    data.preview1 = None;
+    data.preview2 = None;
+    data.limiter.account = None;
+    let state = data.state.take();
+    if let Some(state) = reuse.reset(&mut held.0, instance, state) {
+        image.spares.give(image, held.release(), state, reuse.tables);
+    }
+}
+
 async fn run_module(run: Run, code: &ModuleCode) -> Result<()> {
     let image = unsafe { &*run.image };
-    let mut held = store(&run, image);
+    let used = code.reuse.as_ref().and_then(|reuse| used_store(&run, image, reuse));
+    let is_new = used.is_none();
+    let (mut held, instance) = match used {
+        Some((held, instance)) => (held, Some(instance)),
+        None => (store(&run, image), None),
+    };
     let store = &mut *held.0;
     if image.wasi {
         wasi::open_preopens(store.data_mut(), false)?;
     }
-    // In a box of its own: it is over soon, but would be two thirds of what a parked fiber keeps.
-    let instance = Box::pin(code.pre.instantiate_async(&mut *store)).await?;
+    let instance = match instance {
+        Some(instance) => instance,
+        // In a box of its own: it is over soon, but would be two thirds of what a parked fiber keeps.
+        None => Box::pin(code.pre.instantiate_async(&mut *store)).await?,
+    };
+    if let Some(reuse) = &code.reuse
+        && is_new
+    {
+        reuse.begin(store, instance);
+    }
     let entry = &image.entries[run.entry as usize];
     let Entry::Module { export, is_start } = entry else { unreachable!("a module's entry") };
     // Both were checked to be of type () -> (): image.rs, entry_of().
@@ -274,7 +340,11 @@ async fn run_module(run: Run, code: &ModuleCode) -> Result<()> {
         function.call_async(&mut *store, ()).await?;
     }
     let function = unsafe { host::function(store, instance, export) }?;
-    function.call_async(&mut *store, ()).await
+    function.call_async(&mut *store, ()).await?;
+    if let Some(reuse) = &code.reuse {
+        keep(held, instance, image, reuse);
+    }
+    Ok(())
 }
 
 async fn run_component(run: Run, code: &ComponentCode) -> Result<()> {

@@ -6,12 +6,15 @@ use crate::exit;
 use crate::ffi::{Answer, CBytes, CErr, Code as ErrorCode, Failure, contain, export, fail};
 use crate::ffi::{slice_of, str_of};
 use crate::host::{self, CImport};
+use crate::reuse::{self, Reuse};
+use crate::spare::Spares;
 use crate::store::Data;
 use crate::typed;
 use crate::wasi;
 use std::ffi::{c_char, c_int};
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{self, Component, ComponentExportIndex};
 use wasmtime::{ExternType, FuncType, InstancePre, Linker, Module, ModuleExport};
@@ -39,6 +42,8 @@ pub struct ModuleCode {
     pub pre: InstancePre<Data>,
     pub initialize: Option<ModuleExport>,
     memory: Option<ModuleExport>,
+    /// Its instances can be used again, and are.
+    pub reuse: Option<Reuse>,
 }
 
 pub struct ComponentCode {
@@ -77,6 +82,7 @@ pub struct Image {
     /// Other exports, and what they are.
     others: Vec<(String, String)>,
     pub wasi: bool,
+    pub spares: Arc<Spares>,
 }
 
 impl Image {
@@ -242,7 +248,7 @@ fn load_module(engine: &Engine, module: &Module, link: &CLink) -> Answer<Image> 
     let imports = unsafe { slice_of(link.imports, link.import_count) };
     let pre = link_module(engine, module, imports, link.wasi)?;
     let (mut entries, mut names, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for exported in module.exports() {
+    for exported in module.exports().filter(|exported| !reuse::is_ours(exported.name())) {
         let name = exported.name();
         match entry_of(module, name) {
             Some(export) => {
@@ -255,15 +261,17 @@ fn load_module(engine: &Engine, module: &Module, link: &CLink) -> Answer<Image> 
     let is_memory = matches!(module.get_export("memory"), Some(ExternType::Memory(_)));
     let memory = module.get_export_index("memory").filter(|_| is_memory);
     let initialize = entry_of(module, "_initialize");
+    let reuse = if engine.spares.wanted() { Reuse::of(module) } else { None };
     Ok(Image {
         engine: engine.engine.clone(),
         memory_reservation_bytes: engine.memory_reservation_bytes,
         table_elements: engine.table_elements,
-        code: Code::Module(ModuleCode { pre, initialize, memory }),
+        code: Code::Module(ModuleCode { pre, initialize, memory, reuse }),
         entries,
         names,
         others,
         wasi: link.wasi && module.imports().any(|import| import.module() == PREVIEW1),
+        spares: engine.spares.clone(),
     })
 }
 
@@ -353,6 +361,7 @@ fn load_component(engine: &Engine, component: &Component, link: &CLink) -> Answe
         names,
         others,
         wasi,
+        spares: engine.spares.clone(),
     })
 }
 
@@ -409,7 +418,10 @@ pub unsafe extern "C" fn engine_load(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn engine_image_destroy(image: *mut Image) {
     if !image.is_null() {
-        contain((), || drop(unsafe { Box::from_raw(image) }));
+        contain((), || {
+            let image = unsafe { Box::from_raw(image) };
+            image.spares.forget(&*image);
+        });
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::fiber::Fiber;
 use crate::image::Image;
+use crate::reuse::State;
 use crate::wasi::{CWasi, Preview2};
 use std::ffi::c_void;
 use std::fmt;
@@ -139,6 +140,8 @@ pub struct Data {
     pub wasi: *const CWasi,
     pub preview1: Option<Box<WasiP1Ctx>>,
     pub preview2: Option<Box<Preview2>>,
+    /// Of an instance that was used before.
+    pub state: Option<Box<State>>,
 }
 
 // A fiber is polled by one thread at a time, and C keeps what the pointers name alive (engine.h).
