@@ -68,7 +68,8 @@ enum exchange_result exchange_read(struct exchange *exchange, void *data, size_t
 
 bool exchange_is_readable(struct exchange *exchange)
 {
-    bool readable = !exchange->request.has_body || stream_is_readable(&exchange->body);
+    bool readable = !exchange->request.has_body || exchange->intake == NULL ||
+                    stream_is_readable(&exchange->intake->body);
     if (!readable) {
         want_body(exchange);
     }
@@ -362,11 +363,11 @@ enum exchange_result exchange_is_writable(struct exchange *exchange, size_t size
         return EXCHANGE_OK;
     }
     if (!holding_has_room(exchange->home->holding, 0)) {
-        return stream_await_reader(&exchange->out) ? EXCHANGE_WAIT : EXCHANGE_OK;
+        return stream_await_reader(&exchange->flow->out) ? EXCHANGE_WAIT : EXCHANGE_OK;
     }
-    size_t most = exchange->out.limit_bytes;
-    size_t wanted = size_bytes < most ? size_bytes : most;
-    return stream_room(&exchange->out, wanted) >= wanted ? EXCHANGE_OK : EXCHANGE_WAIT;
+    struct stream *out = &exchange->flow->out;
+    size_t wanted = size_bytes < out->limit_bytes ? size_bytes : out->limit_bytes;
+    return stream_room(out, wanted) >= wanted ? EXCHANGE_OK : EXCHANGE_WAIT;
 }
 
 /* A stream of events that the server ends may end between any two, however its process does. */
