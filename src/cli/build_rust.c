@@ -129,7 +129,7 @@ static bool has_target(const char *package)
     words_add(&words, "-c");
     words_add(&words, "at=$(\"${RUSTC:-rustc}\" --print target-libdir --target " TARGET ") && "
                       "ls \"$at\"/libstd-*.rlib >/dev/null");
-    return tool_run(&words, package, true) == 0;
+    return tool_run(&words, package, -1, true) == 0;
 }
 
 static bool run_cargo(const char *package, const char *output, struct err *err)
@@ -151,7 +151,7 @@ static bool run_cargo(const char *package, const char *output, struct err *err)
     for (size_t i = 0; i < ARRAY_LENGTH(line); i++) {
         words_add(&words, line[i]);
     }
-    int status = tool_run(&words, package, false);
+    int status = tool_run(&words, package, -1, false);
     if (status == TOOL_MISSING) {
         return err_set(err, ERR_NOT_FOUND,
                        "cannot run '%s': install Rust from https://rustup.rs (Debian 13: apt-get "
@@ -185,7 +185,7 @@ static void optimise(const char *output)
     words_add(&words, output);
     words_add(&words, "-o");
     words_add(&words, output);
-    (void)tool_run(&words, NULL, true);
+    (void)tool_run(&words, NULL, -1, true);
 }
 
 static bool build(const struct build_job *job, const struct sources *inputs, struct err *err)
