@@ -114,6 +114,10 @@ pub const WAIT_WRITABLE: u32 = 2;
 pub const WAIT_CLIENT_GONE: u32 = 3;
 /// The request `handle` has its answer's head, or has failed
 pub const WAIT_FETCHED: u32 = 4;
+/// The request's body: request_read() will not wait
+pub const WAIT_BODY: u32 = 5;
+/// The answer: respond_write(), or sse_send(), of up to 65,536 bytes will hardly wait, or nobody reads any more
+pub const WAIT_ANSWER: u32 = 6;
 
 // What a process does.
 /// Waits for something
