@@ -1,10 +1,14 @@
-//! Makes components for the tests: C bindings of a WIT package, and a component of a core module.
+//! Makes components for the tests: C bindings of a WIT package, and a component of a core module. What that module imports
+//! of WASI preview 1, as all do that use the C library, goes through the adapter.
 //!
 //!     componentize bindings WIT WORLD FOLDER
 //!     componentize component WIT WORLD MODULE.wasm COMPONENT.wasm
 
 use anyhow::{Context, Result, bail};
 use std::path::Path;
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
 use wit_bindgen_core::Files;
 use wit_bindgen_core::wit_parser::{Resolve, WorldId};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -30,7 +34,11 @@ fn component(wit: &str, name: &str, module: &str, to: &str) -> Result<()> {
     let (resolve, world) = world(wit, name)?;
     let mut wasm = std::fs::read(module).with_context(|| module.to_string())?;
     embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false)?;
-    let encoded = ComponentEncoder::default().module(&wasm)?.validate(true).encode()?;
+    let encoded = ComponentEncoder::default()
+        .module(&wasm)?
+        .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?
+        .validate(true)
+        .encode()?;
     Ok(std::fs::write(to, encoded)?)
 }
 
