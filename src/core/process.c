@@ -303,6 +303,11 @@ enum process_tick process_tick(struct process *process)
     return raised ? TICK_STOP : TICK_YIELD;
 }
 
+bool process_may_step(const struct process *process)
+{
+    return !mailbox_has_arrivals(&process->mailbox) && process_stop_of(process) == STOP_NONE;
+}
+
 void process_begin_unit(struct process *process)
 {
     process->unit_cpu_ns = 0;

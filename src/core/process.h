@@ -214,6 +214,10 @@ enum process_tick {
 };
 enum process_tick process_tick(struct process *process);
 
+/** For steps that are much shorter than a tick: false when process_tick() may find more than that the time goes by. Owner, within a
+ *  turn; every few steps that has to be asked itself. */
+bool process_may_step(const struct process *process);
+
 /** Begin a new unit of work: CPU counts from zero. Owner. */
 void process_begin_unit(struct process *process);
 

@@ -99,7 +99,8 @@ static bool child_launch(struct supervisor *supervisor, struct child *child, str
     if (launched) {
         INVARIANT(child->process != NULL);
         child->state = child->spec.announces ? CHILD_STARTING : CHILD_UP;
-        child->due_ns = due_after(supervisor, child->spec.start_timeout_ns);
+        child->due_ns = child->spec.announces ? due_after(supervisor, child->spec.start_timeout_ns)
+                                              : UINT64_MAX;
     } else if (child->process != NULL) {
         /* It was prepared, did not start, and may have forgotten its pid. */
         struct pid pid = {atomic_load_explicit(&child->pid, memory_order_relaxed)};

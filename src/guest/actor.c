@@ -19,13 +19,14 @@ struct spawning {
 
 /* An actor's own part: from its spawn until it has exited. */
 struct actor {
-    struct grant grant;        /* of its component, narrowed */
     const char *spawner;       /* component; NULL: the platform */
     struct spawning *spawning; /* before its start only */
     void (*exited)(void *argument, const struct exit *exit);
     void *exited_argument;
     size_t input_bytes;
-    uint8_t input[];
+    const uint8_t *input; /* behind it */
+    struct grant
+        grant[]; /* of its component, narrowed: one, or none when it has the component's own */
 };
 
 /* Set before the node's threads start. */
@@ -116,30 +117,45 @@ static bool narrow(uint64_t *limit, uint64_t asked, bool none_is_endless, const 
     return true;
 }
 
-static struct actor *actor_create(const struct catalog_line *line,
-                                  const struct actor_options *options, uint64_t *ret_deadline_ns,
-                                  struct err *err)
+/* What it may, by the limits that its spawner asks for. */
+static bool narrow_all(struct grant *grant, const struct actor_limits *limits, struct err *err)
 {
-    struct actor *actor = malloc(sizeof *actor + options->input_bytes);
+    return narrow(&grant->memory_max_bytes, limits->memory_max_bytes, false, "max-memory-mb",
+                  MEBIBYTE, err) &&
+           narrow(&grant->cpu_max_ns, limits->cpu_max_ns, true, "max-cpu-ms", MILLISECOND_NS, err);
+}
+
+static struct actor *actor_create(const struct catalog_line *line,
+                                  const struct actor_options *options,
+                                  struct guest_options *ret_guest, struct err *err)
+{
+    const struct actor_limits *limits = &options->limits;
+    bool own = limits->memory_max_bytes != 0 || limits->cpu_max_ns != 0;
+    size_t grant_bytes = own ? sizeof(struct grant) : 0;
+    struct actor *actor = malloc(sizeof *actor + grant_bytes + options->input_bytes);
     if (actor == NULL) {
         (void)err_set_memory(err);
         return NULL;
     }
-    *actor = (struct actor){.grant = *component_grant(line->component),
-                            .spawner = options->spawner_component,
+    uint8_t *input = (uint8_t *)(actor + 1) + grant_bytes;
+    *actor = (struct actor){.spawner = options->spawner_component,
                             .exited = options->exited,
                             .exited_argument = options->exited_argument,
-                            .input_bytes = options->input_bytes};
+                            .input_bytes = options->input_bytes,
+                            .input = input};
     if (options->input_bytes > 0) {
-        memcpy(actor->input, options->input, options->input_bytes);
+        memcpy(input, options->input, options->input_bytes);
     }
-    *ret_deadline_ns = line->deadline_ns;
-    const struct actor_limits *limits = &options->limits;
-    if (!narrow(&actor->grant.memory_max_bytes, limits->memory_max_bytes, false, "max-memory-mb",
-                MEBIBYTE, err) ||
-        !narrow(&actor->grant.cpu_max_ns, limits->cpu_max_ns, true, "max-cpu-ms", MILLISECOND_NS,
-                err) ||
-        !narrow(ret_deadline_ns, limits->deadline_ns, true, "deadline-ms", MILLISECOND_NS, err)) {
+    ret_guest->context = actor;
+    ret_guest->grant = component_grant(line->component);
+    ret_guest->deadline_ns = line->deadline_ns;
+    if (own) {
+        actor->grant[0] = *ret_guest->grant;
+        ret_guest->grant = &actor->grant[0];
+    }
+    if ((own && !narrow_all(&actor->grant[0], limits, err)) ||
+        !narrow(&ret_guest->deadline_ns, limits->deadline_ns, true, "deadline-ms", MILLISECOND_NS,
+                err)) {
         (void)err_wrap(err, "a grant of [components.%s]", component_name(line->component));
         free(actor);
         return NULL;
@@ -205,14 +221,12 @@ bool actor_spawn(struct node *node, const struct catalog_line *line,
     if (options->entry == NULL && options->editions == NULL && !line->has_entry) {
         return err_set(err, ERR_NOT_FOUND, "component '%s' has no entry to run", line->name);
     }
-    struct actor *actor = actor_create(line, options, &guest.deadline_ns, err);
+    struct actor *actor = actor_create(line, options, &guest, err);
     if (actor == NULL) {
         return false;
     }
     struct spawning spawning = {.options = options};
     actor->spawning = &spawning;
-    guest.context = actor;
-    guest.grant = &actor->grant;
     guest.parent = options->spawner != NULL ? options->spawner->pid : (struct pid){0};
     /* Here if this is a worker: it is cheapest, and others steal what waits. */
     struct worker *here = worker_current();
