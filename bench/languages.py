@@ -103,7 +103,7 @@ def bench_small(options, folder):
     for name, shown in (("c", "C"), ("rust", "Rust")):
         rows += [
             Row(f"hello in {shown}, fresh instance each: server CPU a request, against a module by hand", middle[name][0], middle["hand"][0],
-                unit="us", detail={"samples": samples}, **noise),
+                unit="us", bar=1.3, detail={"samples": samples}, **noise),
             Row("the same: requests a second", middle[name][1], middle["hand"][1], unit="/s", **noise)]
     return rows, [f"small: one node, {options.rounds} rounds of {options.seconds} s a side; bytes of the files: {sizes}"]
 

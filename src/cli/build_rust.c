@@ -17,9 +17,10 @@ enum { FOLDER_DEPTH_MAX = 4 };
 #define TARGET "wasm32-wasip1"
 /* Where the SDK lies in a package that asks for it in its Cargo.toml. */
 #define KIT_FOLDER ".mote/rust"
-/* Small, so that a guest of few words fits one page with its data; the linker lets an overflow trap. What a package's own
- * flags say comes later, and counts. */
-#define STACK_BYTES "32768"
+/* Small, so that a guest of few words fits one page with its data; it comes first, so that its overflow traps. No multiple of
+ * 4 KiB, so that its upper end shares a page of the machine with the data behind it. What a package's own flags say comes
+ * later, and counts. */
+#define STACK_BYTES "34816"
 
 static bool joined(char path[SOURCE_PATH_BYTES], const char *folder, const char *name)
 {

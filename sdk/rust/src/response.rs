@@ -9,38 +9,39 @@ use crate::{abi, json, memory};
 #[derive(Clone, Debug)]
 pub struct Response {
     status: u16,
-    headers: String,
+    headers: Cow<'static, str>,
     body: Cow<'static, [u8]>,
 }
 
 impl Response {
     /// One without a body.
     pub fn new(status: u16) -> Response {
-        Response { status, headers: String::new(), body: Cow::Borrowed(&[]) }
+        Response { status, headers: Cow::Borrowed(""), body: Cow::Borrowed(&[]) }
     }
 
-    fn of(kind: &str, body: Cow<'static, [u8]>) -> Response {
-        Response { status: 200, headers: format!("content-type: {kind}\n"), body }
+    /// `line`: its content type, as a header. What is known beforehand needs no memory of its own.
+    fn of(line: &'static str, body: Cow<'static, [u8]>) -> Response {
+        Response { status: 200, headers: Cow::Borrowed(line), body }
     }
 
     pub fn text(text: impl Into<Cow<'static, str>>) -> Response {
-        Response::of("text/plain; charset=utf-8", bytes_of(text.into()))
+        Response::of("content-type: text/plain; charset=utf-8\n", bytes_of(text.into()))
     }
 
     pub fn html(text: impl Into<Cow<'static, str>>) -> Response {
-        Response::of("text/html; charset=utf-8", bytes_of(text.into()))
+        Response::of("content-type: text/html; charset=utf-8\n", bytes_of(text.into()))
     }
 
     /// A value as JSON, with a newline behind it.
     pub fn json<T: Value>(value: &T) -> Response {
         match json::to_string(value) {
-            Ok(text) => Response::of("application/json", Cow::Owned((text + "\n").into_bytes())),
+            Ok(text) => Response::of("content-type: application/json\n", Cow::Owned((text + "\n").into_bytes())),
             Err(error) => Response::text(format!("{error}\n")).status(500),
         }
     }
 
     pub fn bytes(kind: &str, body: impl Into<Cow<'static, [u8]>>) -> Response {
-        Response::of(kind, body.into())
+        Response::of("", body.into()).header("content-type", kind)
     }
 
     /// 200 when it is not said.
@@ -51,7 +52,7 @@ impl Response {
 
     /// Adds a header. Those of the connection and the length are the platform's.
     pub fn header(mut self, name: &str, value: &str) -> Response {
-        memory::add_header(&mut self.headers, name, value);
+        memory::add_header(self.headers.to_mut(), name, value);
         self
     }
 
