@@ -20,7 +20,7 @@ enum { FOLDER_DEPTH_MAX = 4 };
 /* Small, so that a guest of few words fits one page with its data; it comes first, so that its overflow traps. No multiple of
  * 4 KiB, so that its upper end shares a page of the machine with the data behind it. What a package's own flags say comes
  * later, and counts. */
-#define STACK_BYTES "34816"
+#define STACK_FLAG "-Clink-arg=-zstack-size=34816"
 
 static bool joined(char path[SOURCE_PATH_BYTES], const char *folder, const char *name)
 {
@@ -137,17 +137,9 @@ static bool run_cargo(const char *package, const char *output, struct err *err)
 {
     char emit[SOURCE_PATH_BYTES + 16];
     snprintf(emit, sizeof emit, "--emit=link=%s", output);
-    const char *const line[] = {cargo(),
-                                "rustc",
-                                "--quiet",
-                                "--release",
-                                "--lib",
-                                "--target=" TARGET,
-                                "--crate-type",
-                                "cdylib",
-                                "--",
-                                "-Clink-arg=-zstack-size=" STACK_BYTES,
-                                emit};
+    const char *const line[] = {cargo(),  "rustc",    "--quiet",  "--release",
+                                "--lib",  "--target", TARGET,     "--crate-type",
+                                "cdylib", "--",       STACK_FLAG, emit};
     struct words words = {0};
     for (size_t i = 0; i < ARRAY_LENGTH(line); i++) {
         words_add(&words, line[i]);
@@ -155,14 +147,13 @@ static bool run_cargo(const char *package, const char *output, struct err *err)
     int status = tool_run(&words, package, -1, false);
     if (status == TOOL_MISSING) {
         return err_set(err, ERR_NOT_FOUND,
-                       "cannot run '%s': install Rust from https://rustup.rs (Debian 13: apt-get "
-                       "install cargo libstd-rust-dev-wasm32), then: rustup target add " TARGET,
+                       "cannot run '%s': install Rust 1.82 or newer from https://rustup.rs, then: "
+                       "rustup target add " TARGET,
                        cargo());
     }
     if (status != 0 && !has_target(package)) {
         return err_set(err, ERR_NOT_FOUND,
-                       "the compiler has no libraries for " TARGET ": rustup target add " TARGET
-                       " (Debian 13: apt-get install libstd-rust-dev-wasm32)");
+                       "the compiler has no libraries for " TARGET ": rustup target add " TARGET);
     }
     return status == 0 || err_set(err, ERR_INPUT, "%s did not compile (see above)", package);
 }
