@@ -130,6 +130,7 @@ def test_a_hundred_edits_fail_no_request_and_leave_nothing(app):
 def test_forty_edits_in_another_language(home, language, source):
     """Fewer: all of the language's runtime is compiled with each."""
     app = Dev(home, "hello", language).start()
+    app.out.wait_for("listening on ", seconds=300)
     address, node = app.address(), node_of(app)
     app.wait_text("hello from app\n")
     text = app.read(source)
