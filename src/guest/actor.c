@@ -270,7 +270,7 @@ static bool child_start(void *argument, struct process *supervisor,
                                     .prepare = prepare,
                                     .prepare_owner = supervisor};
     unsigned before = component_swaps(line->component);
-    struct pid pid;
+    struct pid pid = {0};
     if (!actor_spawn(supervisor->node, line, &options, &pid, NULL, err)) {
         return false;
     }

@@ -221,9 +221,9 @@ def test_a_name_that_has_no_address_is_an_error_of_its_own(world, kind, answers)
 
 
 def test_hundreds_of_addresses_are_none_too_many(world, kind):
-    private = [f"10.1.{i // 250}.{i % 250 + 1}" for i in range(2000)]
+    private = [f"10.1.{i // 250}.{i % 250 + 1}" for i in range(200)]
     world.denied(kind, "public", f"http://{world.name(private)}/")
-    public = [f"93.184.{i // 250}.{i % 250 + 1}" for i in range(2000)]
+    public = [f"93.184.{i // 250}.{i % 250 + 1}" for i in range(200)]
     name = world.name(public)
     assert world.ask(kind, "public", f"http://{name}/").text == f"there: {name}"
 
