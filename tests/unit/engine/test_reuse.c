@@ -242,6 +242,16 @@ static void a_backtrace_names_places_of_the_file(void **state)
     bytes_fini(&wasm);
 }
 
+static void a_module_cannot_claim_to_be_one_whose_instances_are_used_again(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    test_load_fails("claiming", false, &err);
+
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_non_null(strstr(err.text, "mote:state "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +264,7 @@ int main(void)
         ENGINE_TEST(a_ceiling_below_the_memory_of_a_kept_instance_is_a_ceiling),
         ENGINE_TEST(the_account_of_memory_is_kept_by_a_used_instance_too),
         ENGINE_TEST(a_backtrace_names_places_of_the_file),
+        ENGINE_TEST(a_module_cannot_claim_to_be_one_whose_instances_are_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,6 +175,9 @@ pub extern "C" fn engine_usage(engine: &Engine) -> CUsage {
 fn compile(engine: &Engine, wasm: &[u8]) -> Answer<Vec<u8>> {
     let compiled = if wasmparser::Parser::is_component(wasm) {
         engine.engine.precompile_component(wasm)
+    } else if reuse::claims(wasm) {
+        let text = "exports a name that begins with \"mote:state \", which no module may";
+        return fail(Code::Input, text);
     } else {
         let prepared = reuse::prepare(wasm);
         match prepared.map(|wasm| engine.engine.precompile_module(&wasm)) {

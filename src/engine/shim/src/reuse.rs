@@ -10,7 +10,7 @@ use wasmtime::{Extern, Global, Instance, Memory, Module, ModuleExport, Result, S
 
 use crate::store::Data;
 
-/// No component exports such a name: with one that does, there is no reuse.
+/// No module may export such a name itself: what loads the compiled one believes it.
 const OURS: &str = "mote:state ";
 const MEMORY: &str = "mote:state memory ";
 const GLOBAL: &str = "mote:state global ";
@@ -100,11 +100,7 @@ fn fits(shape: &Shape<'_>) -> bool {
 fn exports(shape: &Shape<'_>, longer: usize) -> Option<ExportSection> {
     let mut section = ExportSection::new();
     for export in shape.exports.clone()? {
-        let export = export.ok()?;
-        if export.name.starts_with(OURS) {
-            return None;
-        }
-        RoundtripReencoder.parse_export(&mut section, export).ok()?;
+        RoundtripReencoder.parse_export(&mut section, export.ok()?).ok()?;
     }
     for (index, _) in shape.globals.iter().enumerate().filter(|(_, global)| global.mutable) {
         section.export(&format!("{GLOBAL}{index}"), ExportKind::Global, index as u32);
@@ -124,6 +120,15 @@ fn write(wasm: &[u8], section: &ExportSection) -> Option<Vec<u8>> {
         }
     }
     Some(module.finish())
+}
+
+/// Whether a module exports a name of ours.
+pub fn claims(wasm: &[u8]) -> bool {
+    let mut sections = Parser::new(0).parse_all(wasm).filter_map(|payload| match payload {
+        Ok(Payload::ExportSection(exports)) => Some(exports),
+        _ => None,
+    });
+    sections.any(|exports| exports.into_iter().flatten().any(|export| is_ours(export.name)))
 }
 
 /// The module as it is compiled where its instances can be used again. None: as it is.
