@@ -34,11 +34,13 @@ fn component(wit: &str, name: &str, module: &str, to: &str) -> Result<()> {
     let (resolve, world) = world(wit, name)?;
     let mut wasm = std::fs::read(module).with_context(|| module.to_string())?;
     embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false)?;
-    let encoded = ComponentEncoder::default()
-        .module(&wasm)?
-        .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?
-        .validate(true)
-        .encode()?;
+    let mut encoder = ComponentEncoder::default().module(&wasm)?;
+    // The adapter's WIT is WASI's, whole: it meets that of a package that has only parts, where it need not.
+    let name = WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
+    if wasm.windows(name.len()).any(|bytes| bytes == name.as_bytes()) {
+        encoder = encoder.adapter(name, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?;
+    }
+    let encoded = encoder.validate(true).encode()?;
     Ok(std::fs::write(to, encoded)?)
 }
 
