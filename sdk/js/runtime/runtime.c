@@ -140,6 +140,7 @@ static bool runtime_start(void)
     }
     JSValue script = JS_Eval(context, web_script, web_script_bytes, "mote:web",
                              JS_EVAL_TYPE_GLOBAL);
+    memset(web_script, 0, web_script_bytes); /* it need not be in the image */
     glue = JS_IsException(script) ? JS_EXCEPTION
                                   : JS_Call(context, script, JS_UNDEFINED, 1, &natives);
     if (JS_IsException(glue)) {
