@@ -123,10 +123,9 @@ static void rejected(JSContext *ctx, JSValueConst promise, JSValueConst reason, 
 
 static bool runtime_start(void)
 {
-    static const struct natives *const tables[] = {&encoding_natives, &http_natives,
-                                                   &stream_natives, &process_natives, &url_natives,
-                                                   &cbor_natives, &supervisor_natives,
-                                                   &crypto_natives};
+    static const struct natives *const tables[] = {
+        &encoding_natives, &http_natives, &stream_natives,     &process_natives,
+        &url_natives,      &cbor_natives, &supervisor_natives, &crypto_natives};
     runtime = JS_NewRuntime2(&memory_functions, NULL);
     context = runtime != NULL ? JS_NewContext(runtime) : NULL;
     if (context == NULL) {
