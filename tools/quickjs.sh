@@ -97,7 +97,7 @@ changed=$(diff "$quickjs/quickjs.c" "$work/quickjs.c" | grep -c '^<' || true)
 [ "$changed" = 27 ] || fail "$changed lines of quickjs.c were changed" 'was the pin changed? See tools/quickjs/patch.sed'
 
 {
-    printf '#pragma once\n#include <stddef.h>\nstatic const char web_script[] = {\n'
+    printf '#pragma once\n#include <stddef.h>\nstatic char web_script[] = {\n'
     {
         printf '(function (native) {\n"use strict";\n'
         for part in $web; do cat "$runtime/web/$part.js"; done

@@ -199,7 +199,7 @@ def test_cbor_is_read_and_written_as_others_do(node, coded, text):
 
 
 @pytest.mark.parametrize("coded, text", [
-    ("f93c00", "1"), ("f90001", "5.960464477539063e-8"), ("f97bff", "65504"), ("f9fc00", '"-Infinity"'), ("fa47c35000", "100000"),
+    ("f93c00", "1"), ("f90400", "0.00006103515625"), ("f90200", "0.000030517578125"), ("f97bff", "65504"), ("f9fc00", '"-Infinity"'), ("fa47c35000", "100000"),
     ("1b0000000000000001", "1"), ("c074323031332d30332d32315432303a30343a30305a", '"2013-03-21T20:04:00Z"'),
     ("a1016161", '{"1":"a"}'), ("a1695f5f70726f746f5f5f01", '{"__proto__":1}'), ("", "undefined"), ("f7", "undefined")])
 def test_cbor_of_others_is_read(node, coded, text):

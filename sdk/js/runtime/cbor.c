@@ -289,6 +289,22 @@ static JSValue take_simple(JSContext *ctx, uint8_t low, uint64_t number)
     }
 }
 
+/* -1 - number, which has 65 bits: by its digits. */
+static JSValue big_of_digits(JSContext *ctx, uint64_t number)
+{
+    char digits[24];
+    int size = number == UINT64_MAX ? snprintf(digits, sizeof digits, "-18446744073709551616")
+                                    : snprintf(digits, sizeof digits, "-%" PRIu64, number + 1);
+    JSValue global = JS_GetGlobalObject(ctx);
+    JSValue make = JS_GetPropertyStr(ctx, global, "BigInt");
+    JSValue text = JS_NewStringLen(ctx, digits, (size_t)size);
+    JSValue made = JS_Call(ctx, make, JS_UNDEFINED, 1, &text);
+    JS_FreeValue(ctx, text);
+    JS_FreeValue(ctx, make);
+    JS_FreeValue(ctx, global);
+    return made;
+}
+
 static JSValue take_integer(JSContext *ctx, bool negative, uint64_t number)
 {
     if (number <= (uint64_t)SAFE - (negative ? 1 : 0)) {
@@ -300,11 +316,7 @@ static JSValue take_integer(JSContext *ctx, bool negative, uint64_t number)
     if (number <= INT64_MAX) {
         return JS_NewBigInt64(ctx, -1 - (int64_t)number);
     }
-    /* -1 - number has 65 bits: as the script would write it. */
-    static const char script[] = "-1n - %" PRIu64 "n";
-    char text[48];
-    int size = snprintf(text, sizeof text, script, number);
-    return JS_Eval(ctx, text, (size_t)size, "mote:cbor", JS_EVAL_TYPE_GLOBAL);
+    return big_of_digits(ctx, number);
 }
 
 static JSValue take_value(JSContext *ctx, struct mote_cbor *from, int depth);

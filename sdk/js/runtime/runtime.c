@@ -123,10 +123,9 @@ static void rejected(JSContext *ctx, JSValueConst promise, JSValueConst reason, 
 
 static bool runtime_start(void)
 {
-    static const struct natives *const tables[] = {&encoding_natives, &http_natives,
-                                                   &stream_natives, &process_natives, &url_natives,
-                                                   &cbor_natives, &supervisor_natives,
-                                                   &crypto_natives};
+    static const struct natives *const tables[] = {
+        &encoding_natives, &http_natives, &stream_natives,     &process_natives,
+        &url_natives,      &cbor_natives, &supervisor_natives, &crypto_natives};
     runtime = JS_NewRuntime2(&memory_functions, NULL);
     context = runtime != NULL ? JS_NewContext(runtime) : NULL;
     if (context == NULL) {
@@ -140,6 +139,7 @@ static bool runtime_start(void)
     }
     JSValue script = JS_Eval(context, web_script, web_script_bytes, "mote:web",
                              JS_EVAL_TYPE_GLOBAL);
+    memset(web_script, 0, web_script_bytes); /* it need not be in the image */
     glue = JS_IsException(script) ? JS_EXCEPTION
                                   : JS_Call(context, script, JS_UNDEFINED, 1, &natives);
     if (JS_IsException(glue)) {
