@@ -203,7 +203,8 @@ static enum engine_http_result on_answer(void *process, const struct engine_http
         result = exchange_begin_whole(exchange, answer->status, lines->headers, lines->count,
                                       answer->size_bytes);
     } else {
-        result = exchange_begin(exchange, answer->status, lines->headers, lines->count, lines->length);
+        result = exchange_begin(exchange, answer->status, lines->headers, lines->count,
+                                lines->length);
     }
     if (result == EXCHANGE_OK) {
         visit_head_given(visit);
