@@ -167,7 +167,7 @@ def e2e(build, environment=None, options=()):
         say("no python3 with pytest: apt-get install python3-pytest")
         return Count(failed=1)
     # What guests in Rust need is built once; where it cannot be, their tests are skipped.
-    run([os.path.join(ROOT, "tools", "rust-wasi.sh")], stdout=subprocess.DEVNULL, seconds=1200)
+    run([os.path.join(ROOT, "tools", "rust-wasi.sh")], stdout=subprocess.DEVNULL, seconds=600)
     results = os.path.join(build, "e2e.junit.xml")
     remove(results)
     # Most of the time a test waits; a file's tests share nodes.

@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 guests=$here/../tests/guests/toolchains
 page=$here/../docs/components.md
 cache=${MOTE_CACHE:-${XDG_CACHE_HOME:-${HOME:?set HOME or MOTE_CACHE}/.cache}/mote-build}
-FETCH_SECONDS_MAX=900
+FETCH_SECONDS_MAX=300
 MAKE_SECONDS_MAX=1200
 
 # commands TITLE N: the N-th block of commands in that section of the page.

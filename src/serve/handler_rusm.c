@@ -112,13 +112,11 @@ bool rusm_open_frames(struct exchange *exchange, const struct handler *handler, 
     char pid[24];
     int size = snprintf(pid, sizeof pid, "%llu", (unsigned long long)outlet->door.pid.raw);
     /* The guest first: once started the outlet may run elsewhere, and looks after its guest. */
-    if (!outlet_spawn(outlet, pid, (size_t)size, handler->deadline_ns, &loop->worker, &err) ||
-        !outlet_start(outlet, &loop->worker, &err)) {
+    if (!outlet_open(outlet, pid, (size_t)size, handler->deadline_ns, &loop->worker,
+                     &channel->process, &err)) {
         outlet_discard(outlet);
         return false;
     }
-    process_retain(outlet->guest);
-    channel->process = outlet->guest;
     return true;
 }
 

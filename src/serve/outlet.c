@@ -297,6 +297,31 @@ static bool spawn_guest(struct outlet *outlet, uint64_t deadline_ns, struct work
     return true;
 }
 
+bool outlet_open(struct outlet *outlet, const void *first, size_t first_bytes, uint64_t deadline_ns,
+                 struct worker *worker, struct process **ret_guest, struct err *err)
+{
+    struct message *message = message_create(outlet->process.pid.raw, OUTLET_DATA, first,
+                                             first_bytes);
+    if (message == NULL || !spawn_guest(outlet, deadline_ns, worker, err)) {
+        bool none = message == NULL;
+        message_destroy(message);
+        return none ? err_set_memory(err) : false;
+    }
+    struct process *guest = outlet->guest;
+    process_retain(guest);
+    if (!outlet_start(outlet, worker, err)) {
+        message_destroy(message);
+        process_release(guest);
+        return false;
+    }
+    /* Now that the outlet has its place in the table: who reads its pid may write to it at once. */
+    if (!process_send_to(guest, message)) {
+        message_destroy(message); /* It has ended already, or others have filled its mailbox. */
+    }
+    *ret_guest = guest;
+    return true;
+}
+
 bool outlet_spawn(struct outlet *outlet, const void *first, size_t first_bytes,
                   uint64_t deadline_ns, struct worker *worker, struct err *err)
 {

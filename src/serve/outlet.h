@@ -75,6 +75,12 @@ void outlet_discard(struct outlet *outlet);
 bool outlet_spawn(struct outlet *outlet, const void *first, size_t first_bytes,
                   uint64_t deadline_ns, struct worker *worker, struct err *err) MUST_USE;
 
+/** Spawn its guest, start the outlet, and send the guest what it gets first: once it may, it finds the outlet by its pid.
+ *  @param ret_guest  the guest, with a reference of the caller's.
+ *  False: `err` as guest_spawn() or process_start(); then it is to be discarded. */
+bool outlet_open(struct outlet *outlet, const void *first, size_t first_bytes, uint64_t deadline_ns,
+                 struct worker *worker, struct process **ret_guest, struct err *err) MUST_USE;
+
 /** The outlet, or its guest, has ended, or never began: the second one lets go of the channel. Any thread. */
 void outlet_part(struct outlet *outlet);
 

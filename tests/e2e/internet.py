@@ -15,6 +15,11 @@ ENTRANCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "internet_en
 SPACES = ["unshare", "--map-root-user", "--net", "--mount"]
 
 
+def open_text(path):
+    with open(path, encoding="ascii") as file:
+        return file.read().strip()
+
+
 def require():
     """Skip where nobody may make namespaces, or cables between them."""
     for path in ("/etc/resolv.conf", "/etc/nsswitch.conf"):
@@ -27,6 +32,8 @@ def require():
         pytest.skip(f"no internet of one's own: {failure}")
     if done.returncode != 0:
         pytest.skip(f"no internet of one's own: {done.stderr.strip()}")
+    if not os.path.exists("/proc/sys/net/ipv6") or open_text("/proc/sys/net/ipv6/conf/all/disable_ipv6") != "0":
+        pytest.skip("no internet of one's own: IPv6 is switched off")
 
 
 class Host(Origin):

@@ -23,17 +23,10 @@ def app(home):
         one.process.wait()
 
 
-def command_of(pid):
-    with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
-        return file.read().split("\0")
-
-
 def node_of(app):
     with open(f"/proc/{app.process.pid}/task/{app.process.pid}/children", encoding="ascii") as file:
-        children = [(pid, command_of(pid)) for pid in file.read().split()]
-    nodes = [pid for pid, command in children if "serve" in command]
-    assert len(nodes) == 1, (children, app.said())
-    return nodes[0]
+        [node] = file.read().split()
+    return node
 
 
 def resident_bytes(node):
@@ -44,17 +37,17 @@ def resident_bytes(node):
 class Clients:
     """Each asks again and again on one connection; what is no success is kept."""
 
-    def __init__(self, address, count, target="/api/todos"):
+    def __init__(self, address, count):
         self.over, self.asked, self.failures = threading.Event(), [0] * count, []
-        self.threads = [threading.Thread(target=self._run, args=(address, i, target)) for i in range(count)]
+        self.threads = [threading.Thread(target=self._run, args=(address, i)) for i in range(count)]
         for one in self.threads:
             one.start()
 
-    def _run(self, address, index, target):
+    def _run(self, address, index):
         try:
             with client.Connection(address) as connection:
                 while not self.over.is_set():
-                    connection.send_request("GET", target)
+                    connection.send_request("GET", "/api/todos")
                     answer = connection.read()
                     self.asked[index] += 1
                     if answer.status != 200:
@@ -68,32 +61,11 @@ class Clients:
             one.join()
 
 
-class Held:
-    """What a node holds, which is no more at the end than after the first edits."""
-
-    def __init__(self, app, node):
-        self.app, self.node = app, node
-        self.admin = "unix:" + app.home.path("runtime", "mote", "app.sock")
-        self.mappings, self.descriptors, self.bytes = self.now_mappings(), self.now_descriptors(), resident_bytes(node)
-
-    def now_mappings(self):
-        return code_mappings(self.node, self.app.home.cache)
-
-    def now_descriptors(self):
-        return client.fetch(self.admin, "GET", "/v1/stats").json()["descriptors"]["now"]
-
-    def check(self, images=False):
-        """With `images`: places in pools keep, some of them, mapped what their last memory began with."""
-        wait_until(lambda: self.now_descriptors() <= self.descriptors, 60)
-        if not images:
-            wait_until(lambda: self.now_mappings() <= self.mappings, 60, lambda: f"{self.now_mappings()} of {self.mappings}")
-        assert resident_bytes(self.node) <= self.bytes * 1.1 + ((64 if images else 4) << 20)
-
-
 @pytest.mark.soak
 def test_a_hundred_edits_fail_no_request_and_leave_nothing(app):
     web, service = app.read("src/web.c"), app.read("src/todos.c")
     address, node = app.address(), node_of(app)
+    admin = "unix:" + app.home.path("runtime", "mote", "app.sock")
     wait_until(lambda: app.fetch("/api/todos").status == 200, 60, app.said)
     clients = Clients(address, 3)
     try:
@@ -115,38 +87,17 @@ def test_a_hundred_edits_fail_no_request_and_leave_nothing(app):
                     wait_until(lambda: client.fetch(address, "DELETE", "/api/todos/7").text
                                == f"no such entry, edit {edit}\n", 60, app.said)
                 if edit == 10:
-                    before = Held(app, node)
+                    before = (code_mappings(node, app.home.cache), client.fetch(admin, "GET", "/v1/stats").json()["descriptors"]["now"],
+                              resident_bytes(node))
             # The same page as at the beginning is still told of what happens.
             assert client.fetch(address, "POST", "/api/todos", (), b"the end").status == 201
             events.next()
-            before.check()
+            mappings, descriptors = before[0], before[1]
+            wait_until(lambda: client.fetch(admin, "GET", "/v1/stats").json()["descriptors"]["now"] <= descriptors, 60)
+            wait_until(lambda: code_mappings(node, app.home.cache) <= mappings, 60, lambda: f"{code_mappings(node, app.home.cache)} of {mappings}")
+            assert resident_bytes(node) <= before[2] * 1.1 + (4 << 20)
     finally:
         clients.end()
     assert clients.failures == []
     assert min(clients.asked) > EDITS
     assert node_of(app) == node and app.stop() == 0
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("language, source", [("go", "main.go"), ("javascript", "hello.js")])
-def test_forty_edits_in_another_language(home, language, source):
-    """Fewer: all of the language's runtime is compiled with each."""
-    app = Dev(home, "hello", language).start()
-    app.out.wait_for("listening on ", seconds=300)
-    address, node = app.address(), node_of(app)
-    app.wait_text("hello from app\n")
-    text = app.read(source)
-    clients = Clients(address, 3, "/")
-    try:
-        for edit in range(1, 41):
-            app.write(source, text.replace("hello from", f"edit {edit} of"))
-            wait_until(lambda: client.fetch(address, "GET", "/").text == f"edit {edit} of app\n", 120, app.said)
-            if edit == 10:
-                before = Held(app, node)
-        before.check(images=True)
-    finally:
-        clients.end()
-        status = app.stop()
-    assert clients.failures == []
-    assert min(clients.asked) > 40
-    assert status == 0

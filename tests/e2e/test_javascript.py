@@ -208,7 +208,7 @@ def test_cbor_of_others_is_read(node, coded, text):
 
 @pytest.mark.parametrize("coded", [
     "18", "1c", "ff", "f8ff", "5f4100ff", "9fff", "bfff", "61ff", "62c3", "5bffffffffffffffff", "9bffffffffffffffff", "bb00ffffffffffffff",
-    "8101ff", "0000", "a1f601", "a1810101", "8201", "81" * 66 + "01", "d9"])
+    "8101ff", "0000", "a1f601", "a1810101", "8201", "81" * 66 + "01", pytest.param("a1" * 5000, id="names-of-names"), "d9"])
 def test_cbor_that_is_none_is_malformed(node, coded):
     assert node.post("/coded", bytes.fromhex(coded)).json() == ["malformed"]
 

@@ -385,6 +385,10 @@ static JSValue take_value(JSContext *ctx, struct mote_cbor *from, int depth)
         return malformed(ctx);
     }
     uint64_t room = (uint64_t)(from->end - from->at);
+    if ((kind == MOTE_CBOR_ARRAY || kind == MOTE_CBOR_MAP) && number > 0 && depth >= DEPTH_MAX) {
+        return malformed(
+            ctx); /* Names are read at this depth: one that is a map nests no further. */
+    }
     switch (kind) {
     case MOTE_CBOR_UNSIGNED:
     case MOTE_CBOR_NEGATIVE:

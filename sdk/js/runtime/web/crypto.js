@@ -4,6 +4,7 @@ const HASHES = { "SHA-1": 1, "SHA-256": 256, "SHA-384": 384, "SHA-512": 512 };
 const HASH_BITS = { 1: 160, 256: 256, 384: 384, 512: 512 };
 const TAG_BITS = [32, 64, 96, 104, 112, 120, 128];
 const IV_BYTES = 16; // of CBC
+const DERIVED_BYTES_MAX = 2 ** 30;
 const KEY_BITS = [128, 192, 256];
 const CIPHER_USES = ["encrypt", "decrypt", "wrapKey", "unwrapKey"];
 const USES = {
@@ -167,7 +168,7 @@ const derive = (algorithm, key, length, use) => {
     const secret = keyFor(key, given.name, use);
     const hash = HASHES[hashOf(given.hash)];
     const salt = dataOf(given.salt, "salt");
-    if (length === null || length === undefined || length % 8 !== 0) {
+    if (!Number.isInteger(length) || length < 0 || length % 8 !== 0 || length / 8 > DERIVED_BYTES_MAX) {
         throw cryptoError("OperationError", "crypto.subtle: the length is a number of whole bytes");
     }
     let made;
@@ -175,7 +176,7 @@ const derive = (algorithm, key, length, use) => {
         made = length / 8 > 255 * HASH_BITS[hash] / 8 ? null
             : native.hkdf(hash, secret, salt, dataOf(given.info, "info"), length / 8);
     } else {
-        made = Number(given.iterations) >= 1 ? native.pbkdf2(hash, secret, salt, given.iterations, length / 8) : null;
+        made = given.iterations >= 1 && given.iterations < 2 ** 32 ? native.pbkdf2(hash, secret, salt, given.iterations, length / 8) : null;
     }
     if (made === null) {
         throw cryptoError("OperationError", "crypto.subtle: so much cannot be derived");
