@@ -371,7 +371,8 @@ enum stream_result exchange_out_read(struct exchange *exchange, void *data, size
 struct text exchange_out_trailers(const struct exchange *exchange)
 {
     const struct exchange_flow *flow = exchange->flow;
-    return flow == NULL ? (struct text){0}
+    struct text none = {0};
+    return flow == NULL ? none
                         : (struct text){(const char *)flow->trailers.data, flow->trailers.size};
 }
 

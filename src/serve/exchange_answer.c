@@ -383,8 +383,9 @@ static bool is_dismissed(struct exchange *exchange)
 struct text exchange_trailers(const struct exchange *exchange)
 {
     const struct exchange_intake *intake = exchange->intake;
+    struct text none = {0};
     return intake == NULL
-               ? (struct text){0}
+               ? none
                : (struct text){(const char *)intake->trailers.data, intake->trailers.size};
 }
 
