@@ -34,7 +34,8 @@ fn component(wit: &str, name: &str, module: &str, to: &str) -> Result<()> {
     let (resolve, world) = world(wit, name)?;
     let mut wasm = std::fs::read(module).with_context(|| module.to_string())?;
     embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false)?;
-    let mut encoder = ComponentEncoder::default().module(&wasm)?;
+    let mut empty = ComponentEncoder::default();
+    let mut encoder = empty.module(&wasm)?;
     // The adapter's WIT is WASI's, whole: it meets that of a package that has only parts, where it need not.
     let name = WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
     if wasm.windows(name.len()).any(|bytes| bytes == name.as_bytes()) {
